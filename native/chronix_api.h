@@ -39,7 +39,7 @@ enum {
     CX_E_LOCK_LOST = -22    /* somebody force-unlocked the write lock while we held it */
 };
 
-#define CX_CLOCK_NOW (-9223372036854775807)
+#define CX_CLOCK_NOW -9223372036854775807
 #define CX_MESSAGE_MAX 1073741823     /* 2^30 - 1, spec 2 */
 #define CX_BATCH 1024                 /* spans per scan */
 #define CX_FORMAT_MAX 64              /* bytes of a roll pattern, with its NUL */
@@ -233,7 +233,7 @@ int32_t cx_move_to_cycle(uintptr_t tailer, int64_t cycle);
 /* Takes a reference on a window that a batch or excerpt named, so that its bytes stay mapped. Fills base address and
  * mapped length. Balanced by cx_window_release, which may come after every handle is gone, from any thread. */
 int32_t cx_window_acquire(uintptr_t tailer, uintptr_t window, uint64_t *address, int64_t *length);
-void cx_window_release(void *address);
+void cx_window_release(uintptr_t window);
 
 /* --- facts of the build ----------------------------------------------------------------------------------------- */
 
