@@ -1,0 +1,5 @@
+"""``python -m pychronix``: the command line."""
+
+from pychronix.cli import main
+
+raise SystemExit(main())
