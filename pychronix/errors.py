@@ -52,9 +52,8 @@ class ChronixWarning(UserWarning):
 
 
 def _restore(cls: type[ChronixError], message: str, state: dict[str, Any]) -> ChronixError:
-    """Unpickles: the constructor of a subclass need not be the same as the root's."""
-    error = cls.__new__(cls, message)
-    ChronixError.__init__(error, message)
+    """Unpickles: fields that are no arguments of the constructor, such as pid, come back too."""
+    error = cls(message)
     for name, value in state.items():
         setattr(error, name, value)
     return error
