@@ -48,7 +48,11 @@ def follow(
 
 
 def _follow(
-    source: Iterable[T], poll_ms_min: float, poll_ms_max: float, stop: StopEvent | None, sleep: Callable[[float], object]
+    source: Iterable[T],
+    poll_ms_min: float,
+    poll_ms_max: float,
+    stop: StopEvent | None,
+    sleep: Callable[[float], object],
 ) -> Iterator[T]:
     pause_ms = poll_ms_min
     while stop is None or not stop.is_set():

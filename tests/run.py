@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Sets everything up on a fresh machine, then shows or tests pychronix: `python3 tests/run.py demo` or `... test`.
+"""Sets up a fresh machine, then shows or tests pychronix: `python3 tests/run.py demo`, `python3 tests/run.py test`.
 
-Needs only Python 3.10 or later; nothing is installed into the system's Python. A virtual environment is made in `.venv/`
+Needs only Python 3.10 or later; nothing goes into the system's Python. A virtual environment is made in `.venv/`
 beside this checkout. What only the system can give (a C compiler, Python's headers, the venv module) is installed with
 apt-get if this runs as root on Debian or its kin, and asked for otherwise.
 
@@ -9,9 +9,9 @@ apt-get if this runs as root on Debian or its kin, and asked for otherwise.
     test        ruff, mypy and the quick test budget; arguments after it go to pytest
     shell       only the set-up: then `. .venv/bin/activate`
 
-Environment: PYCHRONIX_BUDGET=ci runs every stage, as `.ci/run` does: the Java peers, crash and stress tests, a build in
-which C warnings are errors, the suite under AddressSanitizer, and wheel and sdist. PYCHRONIX_REQUIRE_PEERS=1 makes a missing
-Java a failure. PYCHRONIX_STAGES=ruff,mypy,... runs only those.
+Environment: PYCHRONIX_BUDGET=ci runs every stage, as `.ci/run` does: the Java peers, crash and stress tests, a build
+in which C warnings are errors, the suite under AddressSanitizer, and wheel and sdist. PYCHRONIX_REQUIRE_PEERS=1 makes a
+missing Java a failure. PYCHRONIX_STAGES=ruff,mypy,... runs only those.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def install_packages(packages: Sequence[str]) -> None:
 
 def prepare() -> None:
     """Makes .venv with pychronix and all tools in it, as an editable install of this checkout."""
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036 - this script is what an older Python meets first
         sys.exit(f"tests/run.py: Python 3.10 or later is needed, this is {sys.version.split()[0]}")
     missing = missing_packages()
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
@@ -158,9 +158,8 @@ def stage_package(_: Sequence[str]) -> None:
 
 
 def build_command(directory: str) -> list[str]:
-    return [
-        PYTHON, "setup.py", "-q", "build_ext", "--force", f"--build-lib={directory}/lib", f"--build-temp={directory}/temp",
-    ]  # fmt: skip
+    command = [PYTHON, "setup.py", "-q", "build_ext", "--force"]
+    return [*command, f"--build-lib={directory}/lib", f"--build-temp={directory}/temp"]
 
 
 def copy_checkout(target: Path) -> None:
