@@ -492,14 +492,11 @@ def as_int(item: Item | None, what: str, offset: int = 0) -> int:
     if isinstance(value, float):
         if math.isnan(value):
             return 0
-        return int(max(-(2.0**63), min(value, 2.0**63 - 1))) if abs(value) < 2.0**63 else _saturate(value)
+        # Java's cast saturates, which brings Long.MAX_VALUE back from the float it is written as.
+        return 2**63 - 1 if value >= 2.0**63 else -(2**63) if value <= -(2.0**63) else int(value)
     if isinstance(value, int):
         return int(value)
     raise _damage(f"field {what} is not a number", item.offset)
-
-
-def _saturate(value: float) -> int:
-    return 2**63 - 1 if value > 0 else -(2**63)
 
 
 def _as_text(item: Item | None) -> str | None:
@@ -794,8 +791,11 @@ def documents(read: Read, size: int, *, padded: bool, start: int = 0) -> Iterato
 def any_roll_settings(directory: str, names: Sequence[str]) -> bool:
     """Whether the first readable one of these roll files carries its own roll settings, as those of v4 do."""
     for name in names:
+        path = os.path.join(directory, name)
+        if not os.path.isfile(path):  # Opening a pipe would hang.
+            continue
         try:
-            with open(os.path.join(directory, name), "rb") as file:
+            with open(path, "rb") as file:
                 return parse_roll_header(file.read(HEADER_MAX + 4)).roll is not None
         except (OSError, CorruptError):
             continue
