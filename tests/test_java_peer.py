@@ -44,7 +44,12 @@ def test_facts_name_the_queue_as_java_sees_it(java: JavaPeer, tmp_path: Path) ->
         facts = queue.facts()
         assert (facts.first_index, facts.last_index) == (19787 << 32, (19787 << 32) + 9)
         assert (facts.first_cycle, facts.last_cycle, facts.cycle) == (19787, 19787, 19787)
-        assert (facts.roll, facts.source_id, facts.index_count, facts.index_spacing) == ("TEST4_DAILY", 7, 32, 4)
+        assert (facts.roll, facts.source_id, facts.index_count, facts.index_spacing) == (
+            "TEST4_DAILY",
+            7,
+            32,
+            4,
+        )
         assert queue.count(facts.first_index, facts.last_index or 0) == 9
         assert queue.file(19787) == tmp_path / "q" / "20240305T4.cq4"
         assert queue.file(19780) is None
@@ -79,7 +84,10 @@ def test_tailer_moves_and_tells_its_state(java: JavaPeer, tmp_path: Path) -> Non
         assert [e.data for e in tailer.read_many(2)] == [b"a", b"a"]
         tailer.direction("FORWARD")
         assert not tailer.move_to_cycle(5)
-        assert [(p.moved, p.data) for p in tailer.probe([first + 1, first + 7])] == [(True, b"b"), (False, None)]
+        assert [(p.moved, p.data) for p in tailer.probe([first + 1, first + 7])] == [
+            (True, b"b"),
+            (False, None),
+        ]
 
 
 def test_metadata_and_rollback(java: JavaPeer, tmp_path: Path) -> None:
@@ -100,7 +108,7 @@ def test_an_exception_of_java_arrives_with_its_class(java: JavaPeer, tmp_path: P
         appender.append(b"x")
         with pytest.raises(JavaError) as caught:
             appender.append_at((19787 << 32) + 5, b"too far")
-        assert caught.value.java_class.startswith("java.lang.")
+        assert caught.value.java_class == "net.openhft.chronicle.queue.impl.single.IllegalIndexException"
         appender.append_at((19787 << 32) + 1, b"next")
         appender.append_at(19787 << 32, b"ignored")
         assert [e.data for e in queue.dump()] == [b"x", b"next"]
@@ -187,4 +195,6 @@ def test_each_release_writes_and_reads_a_queue(java_peer: JavaPeerFactory, tmp_p
         assert [(e.index, e.data) for e in queue.dump()] == expected
         assert queue.digest() == fix_java.digest(expected)
         assert queue.facts().first_index == 19787 << 32
-        assert queue.file(19788) == tmp_path / "q" / "20240306T4.cq4"
+        # Before 5.17 the test cycles had no letters of their own in their file names.
+        suffix = "" if release in ("4.16.4", "5.16.11") else "T4"
+        assert queue.file(19788) == tmp_path / "q" / f"20240306{suffix}.cq4"
