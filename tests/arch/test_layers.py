@@ -21,10 +21,13 @@ LAYERS: dict[str, tuple[int, set[str]]] = {
     "errors": (1, set()),
     "_boundary": (2, set()),
     "rolling": (2, set()),
+    "wire": (2, set()),
     "formats": (3, {"formats"}),
+    "table": (3, set()),
     "appender": (3, set()),
     "tailer": (3, set()),
     "queue": (4, set()),
+    "inspect": (4, set()),
     "follow": (5, set()),
     "__init__": (6, set()),
     "cli": (7, set()),
@@ -32,7 +35,7 @@ LAYERS: dict[str, tuple[int, set[str]]] = {
 }
 
 # The pure modules see no machine: bytes-like in, values out.
-PURE = {"errors", "rolling", "formats"}
+PURE = {"errors", "rolling", "wire", "formats"}
 # Imports from outside the standard library, and the only modules that may have them.
 OUTSIDE = {"construct": {"formats"}, "watchdog": {"follow"}, "cffi": {"_boundary"}}
 # Only the boundary talks to the core.
