@@ -182,7 +182,7 @@ typedef struct {
     int32_t direction;       /* CX_BACKWARD ... */
 } cx_tailer_info;
 
-/* One document. address is valid until the next call on the handle; the window (cx_window_acquire) keeps it longer. */
+/* One document. address is valid until the next read or scan of the handle; the window (cx_window_acquire) keeps it longer. */
 typedef struct {
     uint64_t address;
     int64_t length;          /* bytes of payload */

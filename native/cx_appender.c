@@ -1,0 +1,986 @@
+/* cx_appender.c -- the only code that stores into roll files: spec 7 and 4.4.
+ *
+ * INVARIANTS (cited as A-n)
+ *  A-1  Everything here that changes a roll file happens between enter() and leave(), with chronicle.write.lock holding our pid.
+ *  A-2  A header is published by one CAS from 0, after its payload and after 8 zero bytes behind it: what follows a message
+ *       always reads as "nothing yet", even where a crashed writer left bytes.
+ *  A-3  Order after publishing: writePosition, sequence word (release), then the index (spec 7.5). A writer may die between any
+ *       two of them; the next one walks forward from writePosition and counts what it finds.
+ *  A-4  Space is allocated before anything is published (M-2), index pages included: a full disk changes nothing.
+ *  A-5  The cycle never goes back: max(cycle(now), highest existing cycle). Nothing is written after an end-of-data marker.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cx_queue.h"
+
+#define EOFS_KEY "normalisedEOFsTo"
+/* Roll files left with unflushed messages that sync() still has to flush. */
+#define UNSYNCED_MAX 8
+
+typedef struct {
+    cx_queue *queue;
+    int32_t in_use;
+    int32_t closed;
+    cx_store store;             /* store.head == NULL: none open */
+    int64_t next_offset;        /* where the next header goes, if writePosition still is seen_position */
+    int64_t next_sequence;
+    int64_t seen_position;
+    int64_t cycle_from_ms, cycle_to_ms;   /* the clock's cycle holds while it reads in this range */
+    int64_t clock_cycle;
+    int64_t glanced_ms;
+    bool may_discard;
+    bool directory_dirty;       /* a file was created since the last sync() */
+    bool dirty;                 /* messages since the last sync() */
+    int32_t unsynced_count;
+    int unsynced[UNSYNCED_MAX]; /* descriptors */
+    cx_appender_info info;
+} cx_appender;
+
+/* --- handle ------------------------------------------------------------------------------------------------------ */
+
+static int32_t guard(cx_appender *appender)
+{
+    if (appender == NULL)
+        return cx_fail(CX_E_CLOSED, NULL, -1, 0, "there is no appender");
+    if (*appender->queue->alive != CX_ALIVE)
+        return cx_fail(CX_E_FORKED, appender->queue->path, -1, 0, "the appender was opened before fork()");
+    if (!cx_claim_flag(&appender->in_use))
+        return cx_fail(CX_E_BUSY, appender->queue->path, -1, 0, "another thread is using this appender");
+    if (appender->closed) {
+        cx_drop_flag(&appender->in_use);
+        return cx_fail(CX_E_CLOSED, appender->queue->path, -1, 0, "the appender is closed");
+    }
+    return 0;
+}
+
+static void unguard(cx_appender *appender)
+{
+    cx_drop_flag(&appender->in_use);
+}
+
+int32_t cx_appender_open(uintptr_t handle, uintptr_t *out)
+{
+    cx_queue *queue = (cx_queue *)handle;
+    int32_t code = cx_queue_adopt(queue);
+    if (code < 0)
+        return code;
+    cx_appender *appender = NULL;
+    if (queue->settings.writable == 0)
+        code = cx_fail(CX_E_READ_ONLY, queue->path, -1, 0, "the queue was opened read-only");
+    else if (queue->write_lock == NULL || queue->append_lock == NULL)
+        code = cx_fail(CX_E_UNSUPPORTED, queue->table.file.path, -1, 0, "the table store's locks are not 8-aligned (release 5.16)");
+    else if ((appender = calloc(1, sizeof *appender)) == NULL)
+        code = cx_fail(CX_E_NO_MEMORY, queue->path, -1, 0, "no memory for an appender");
+    if (code < 0) {
+        cx_queue_release(queue);
+        cx_queue_forget(queue);
+        return code;
+    }
+    appender->queue = queue;
+    appender->store.file.fd = -1;
+    appender->info = (cx_appender_info){.last_index = -1, .cycle = -1};
+    appender->may_discard = queue->dead_holder;
+    appender->cycle_from_ms = INT64_MAX;   /* an empty range: the first append computes it */
+    *out = (uintptr_t)appender;
+    return 0;
+}
+
+const cx_appender_info *cx_appender_facts(uintptr_t handle)
+{
+    return &((cx_appender *)handle)->info;
+}
+
+static void close_store(cx_appender *appender)
+{
+    if (appender->store.head != NULL)
+        cx_store_close(&appender->store);
+    appender->info.cycle = -1;
+}
+
+int32_t cx_appender_close(uintptr_t handle)
+{
+    cx_appender *appender = (cx_appender *)handle;
+    int32_t code = guard(appender);
+    if (code < 0)
+        return code == CX_E_CLOSED || code == CX_E_FORKED ? 0 : code;
+    close_store(appender);
+    for (int32_t i = 0; i < appender->unsynced_count; i++)
+        close(appender->unsynced[i]);
+    appender->unsynced_count = 0;
+    appender->closed = 1;
+    cx_queue_release(appender->queue);
+    unguard(appender);
+    return 0;
+}
+
+void cx_appender_free(uintptr_t handle)
+{
+    cx_appender *appender = (cx_appender *)handle;
+    if (appender == NULL)
+        return;
+    cx_appender_close(handle);
+    if (!appender->closed)   /* a forked child's copy: windows and descriptors are the child's own */
+        close_store(appender);
+    cx_queue_forget(appender->queue);
+    free(appender);
+}
+
+int32_t cx_allow_discard(uintptr_t handle)
+{
+    cx_appender *appender = (cx_appender *)handle;
+    int32_t code = guard(appender);
+    if (code < 0)
+        return code;
+    appender->may_discard = true;
+    unguard(appender);
+    return 0;
+}
+
+/* --- creating roll files (spec 4.4) ------------------------------------------------------------------------------ */
+
+/* Also tells where the bound values come to lie. */
+static int64_t emit_store_header(uint8_t *bytes, int64_t capacity, const cx_settings *settings, cx_store *store_out)
+{
+    cx_emitter out = {.bytes = bytes, .base = 4, .capacity = capacity};
+    bool named = settings->fieldless == 0;
+#define FIELD(name) do { if (named) cx_emit_field(&out, name); } while (0)
+    cx_emit_event(&out, "header");
+    cx_emit_type(&out, "SCQStore");
+    int64_t store = cx_emit_block(&out);
+    FIELD("writePosition");
+    cx_emit_align(&out, 15, 16);
+    cx_emit_byte(&out, 0x8D);
+    cx_emit_i64(&out, 2);
+    cx_emit_i64(&out, 2);
+    store_out->position_at = out.base + out.at;
+    cx_emit_i64(&out, 0);
+    cx_emit_i64(&out, 0);
+    FIELD("indexing");
+    cx_emit_type(&out, "SCQSIndexing");
+    int64_t indexing = cx_emit_block(&out);
+    FIELD("indexCount");
+    cx_emit_int(&out, settings->index_count);
+    FIELD("indexSpacing");
+    cx_emit_int(&out, settings->index_spacing);
+    FIELD("index2Index");
+    store_out->index2index_at = cx_emit_bound(&out, 0);
+    FIELD("lastIndex");
+    store_out->last_index_at = cx_emit_bound(&out, 0);
+    cx_emit_block_end(&out, indexing);
+    FIELD("dataFormat");
+    cx_emit_int(&out, 1);
+    cx_emit_block_end(&out, store);
+#undef FIELD
+    int64_t end = out.base + out.at;
+    if ((end & 63) > 60)
+        cx_emit_padding(&out, 64 - (end & 63));
+    return out.at;
+}
+
+/* Zeros a range, storing only where it is not zero already, so that holes of sparse files stay holes. */
+static void clear_range(uint8_t *from, int64_t length)
+{
+    for (int64_t i = 0; i < length; i++) {
+        if ((i & 7) == 0 && length - i >= 8) {
+            uint64_t eight;
+            memcpy(&eight, from + i, 8);
+            if (eight == 0) {
+                i += 7;
+                continue;
+            }
+        }
+        if (from[i] != 0)
+            from[i] = 0;
+    }
+}
+
+/* After slot i of the page parsed last was stored: used = max(used, i + 1). */
+static int32_t mark_used(cx_store *store, int64_t i)
+{
+    uint8_t *used;
+    int32_t code = cx_reach(&store->file, CX_INDEX, store->page_slots - 8, 8, &used);
+    if (code <= 0)
+        return code < 0 ? code : cx_fail(CX_E_CORRUPT, store->file.path, store->page_slots, 0, "the file shrank under an index page");
+    cx_max_i64(used, i + 1);
+    return 0;
+}
+
+static int64_t page_bytes(const cx_store *store)
+{
+    return 64 + 8 * (int64_t)store->index_count;   /* header, name, padding, capacity, used, slots, the zero word behind */
+}
+
+/* Index page at `offset`, where a free header is and space has been allocated for its two ends; not yet linked. */
+static int32_t put_index_page(cx_store *store, int64_t offset, const char *name, int64_t *end)
+{
+    uint8_t bytes[64];
+    cx_emitter out = {.bytes = bytes, .base = offset + 4, .capacity = sizeof bytes};
+    cx_emit_event(&out, name);
+    cx_emit_align(&out, 7, 8);
+    cx_emit_byte(&out, 0x8D);
+    cx_emit_i64(&out, store->index_count);
+    cx_emit_i64(&out, 0);
+    int64_t slots = out.at;
+    int64_t length = slots + 8 * (int64_t)store->index_count;
+    uint8_t *place;
+    int32_t code = cx_reach(&store->file, CX_DATA, offset, 4 + length + 8, &place);
+    if (code <= 0)
+        return code < 0 ? code : cx_fail(CX_E_CORRUPT, store->file.path, offset, length, "the file shrank under an index page");
+    clear_range(place + 4 + slots, 8 * (int64_t)store->index_count + 8);
+    memcpy(place + 4, bytes, (size_t)slots);
+    CX_POINT("index_page_reserved");
+    if (!cx_publish_header(place, 0, CX_META | (uint32_t)length))
+        return cx_fail(CX_E_CORRUPT, store->file.path, offset, 0, "another process writes this file without the write lock");
+    CX_POINT("index_page_published");
+    *end = offset + 4 + length;
+    if (store->padded)
+        *end = cx_align4(*end);
+    return 0;
+}
+
+/* Blocks for a document of `length` bytes at offset: all of it, or, of index pages, what is stored now. */
+static int32_t prepare(cx_appender *appender, int64_t offset, int64_t length)
+{
+    cx_store *store = &appender->store;
+    const cx_settings *settings = &appender->queue->settings;
+    int64_t chunk_end = (offset / settings->block_bytes + 1) * settings->block_bytes + settings->overlap_bytes;
+    int64_t size = offset + length > chunk_end ? offset + length : chunk_end;
+    int32_t code;
+    if (store->file.size < offset + length || store->file.size < chunk_end) {
+        code = cx_file_grow(&store->file, size);
+        if (code < 0)
+            return code;
+    }
+    uint8_t *place;
+    code = cx_reach(&store->file, CX_DATA, offset, length, &place);
+    if (code <= 0)
+        return code < 0 ? code : cx_fail(CX_E_CORRUPT, store->file.path, offset, length, "the file shrank while it was appended to");
+    return cx_allocate(&store->file, offset, length, true);
+}
+
+/* Blocks under the parts of a page that put_index_page and its first slot store into. */
+static int32_t prepare_page(cx_appender *appender, int64_t offset, int64_t length)
+{
+    cx_store *store = &appender->store;
+    const cx_settings *settings = &appender->queue->settings;
+    int64_t chunk_end = (offset / settings->block_bytes + 1) * settings->block_bytes + settings->overlap_bytes;
+    int32_t code = cx_file_grow(&store->file, offset + length > chunk_end ? offset + length : chunk_end);
+    if (code == 0)
+        code = cx_allocate_word(&store->file, offset, 64);
+    if (code == 0)
+        code = cx_allocate_word(&store->file, offset + length - 64, 64);
+    return code;
+}
+
+/* Tells Java's tailers of a new file (spec 7.2): without it they may stall at the roll for a minute. */
+static void count_listing(cx_queue *queue, int64_t cycle)
+{
+    cx_min_i64(queue->lowest, cycle);
+    CX_POINT("listing_low");
+    cx_max_i64(queue->highest, cycle);
+    CX_POINT("listing_high");
+    cx_add_i64(queue->mod_count, 1);
+    CX_POINT("listing_counted");
+    cx_queue_listing_stale(queue);
+}
+
+/* Writes header and first index pages into an empty file; the header becomes ready last (conformance 24). */
+static int32_t initialise(cx_appender *appender)
+{
+    cx_store *store = &appender->store;
+    const cx_settings *settings = &appender->queue->settings;
+    int32_t code = cx_file_grow(&store->file, settings->block_bytes + settings->overlap_bytes);
+    if (code < 0)
+        return code;
+    CX_POINT("file_grown");
+    uint8_t bytes[512];
+    int64_t length = emit_store_header(bytes, sizeof bytes, settings, store);
+    store->index_count = settings->index_count;
+    store->padded = true;
+    store->header_end = 4 + length;
+    int64_t root = cx_align4(4 + length), leaf, end;
+    int64_t span = page_bytes(store);
+    /* room for header, and for the ends of both pages (the second begins where the first ends), before the claim. */
+    if ((code = cx_file_grow(&store->file, root + 2 * span)) < 0
+        || (code = cx_allocate(&store->file, 0, root + 64, false)) < 0
+        || (code = cx_allocate_word(&store->file, root + span - 64, 256)) < 0
+        || (code = cx_reach(&store->file, CX_HEAD, 0, 4 + length, &store->head)) < 0)
+        return code;
+    if (!cx_cas_u32(store->head, 0, CX_NOT_COMPLETE))
+        return cx_fail(CX_E_NOT_READY, store->file.path, 0, 0, "another process is creating the file");
+    CX_POINT("file_claimed");
+    memcpy(store->head + 4, bytes, (size_t)length);
+    CX_POINT("file_header_stored");
+    uint8_t *slot;
+    if ((code = put_index_page(store, root, "index2index", &leaf)) < 0
+        || (code = put_index_page(store, leaf, "index", &end)) < 0
+        || (code = cx_store_slot(store, root, 0, &slot)) < 0)
+        return code;
+    if (code == 0)
+        return cx_fail(CX_E_CORRUPT, store->file.path, root, 0, "the new index page cannot be read back");
+    cx_store_i64(store->head + store->index2index_at, root);
+    cx_store_i64(slot, leaf);
+    if ((code = mark_used(store, 0)) < 0)
+        return code;
+    CX_POINT("file_pages_stored");
+    if (!cx_cas_u32(store->head, CX_NOT_COMPLETE, CX_META | (uint32_t)length))
+        return cx_fail(CX_E_CORRUPT, store->file.path, 0, 0, "another process writes this file without the write lock");
+    CX_POINT("file_published");
+    appender->directory_dirty = true;
+    count_listing(appender->queue, store->cycle);
+    return cx_store_parse(store);
+}
+
+/* Renames a file whose creator died aside (spec 7.8). */
+static int32_t discard(cx_appender *appender, const char *path)
+{
+    char aside[CX_PATH_MAX + 32];
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(aside, sizeof aside, "%s-%lld.discard", path, (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    appender->may_discard = false;
+    cx_queue_listing_stale(appender->queue);
+    return rename(path, aside) == 0 ? 0 : cx_fail_os(path, -1, "cannot set a stuck roll file aside");
+}
+
+static bool exists(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0;
+}
+
+/* Opens the roll file of a cycle for appending, creating it if asked to. Nothing is open before; A-1. */
+static int32_t open_store(cx_appender *appender, int64_t cycle, bool create)
+{
+    cx_queue *queue = appender->queue;
+    cx_store *store = &appender->store;
+    char path[CX_PATH_MAX];
+    int32_t code = cx_queue_path(queue, cycle, path);
+    if (code < 0)
+        return code;
+    if (create && !exists(path)) {
+        /* A pre-created file has the name with .precreated in the place of .cq4. */
+        char ready[CX_PATH_MAX + 16];
+        snprintf(ready, sizeof ready, "%.*s.precreated", (int)(strlen(path) - 4), path);
+        if (exists(ready) && rename(ready, path) != 0)
+            return cx_fail_os(ready, -1, "cannot rename a pre-created roll file");
+    }
+    for (int tries = 0; tries < 2; tries++) {
+        memset(store, 0, sizeof *store);
+        store->cycle = cycle;
+        code = cx_file_open(&store->file, path, true, create);
+        if (code < 0)
+            return code;
+        if (create)
+            CX_POINT("file_created");
+        code = cx_store_parse(store);
+        if (code != CX_E_NOT_READY)
+            break;
+        uint8_t *word = NULL;
+        int32_t there = cx_reach(&store->file, CX_HEAD, 0, 4, &word);
+        if (there < 0) {
+            code = there;
+            break;
+        }
+        if (there == 0 || cx_load_u32(word) == 0) {   /* new, or its creator died before claiming it */
+            code = initialise(appender);
+            break;
+        }
+        if (!appender->may_discard || !create)
+            break;
+        cx_store_close(store);
+        if ((code = discard(appender, path)) < 0)
+            return code;
+    }
+    if (code < 0) {
+        cx_store_close(store);
+        return code;
+    }
+#if !defined(__x86_64__) && !defined(__i386__)
+    if (!store->padded) {
+        cx_store_close(store);
+        return cx_fail(CX_E_UNSUPPORTED, path, -1, 0, "unpadded roll files are appended to on x86 only (spec 2.4)");
+    }
+#endif
+    appender->seen_position = -1;
+    appender->info.cycle = cycle;
+    appender->info.rolls++;
+    return 0;
+}
+
+/* --- end of data ------------------------------------------------------------------------------------------------- */
+
+/* Closes the open roll file with an end-of-data marker, if it has none. A-1. */
+static int32_t write_eof(cx_appender *appender)
+{
+    cx_store *store = &appender->store;
+    cx_place end;
+    bool eof;
+    int64_t last;
+    int32_t code = cx_store_end(store, &end, &eof, &last);
+    if (code < 0 || eof)
+        return code;
+    if ((code = prepare(appender, end.offset, 16)) < 0)
+        return code;
+    uint8_t *place;
+    if ((code = cx_reach(&store->file, CX_DATA, end.offset, 16, &place)) < 0)
+        return code;
+    /* Debris of a writer that died holding the lock stands here at most (0x8...): we hold it now. */
+    uint32_t seen = cx_load_header(place);
+    if (!cx_publish_header(place, seen, CX_EOF))
+        return cx_fail(CX_E_CORRUPT, store->file.path, end.offset, 0, "another process writes this file without the write lock");
+    CX_POINT("eof_published");
+    memcpy(place + 4, "\xC3" "EOF", 4);
+    CX_POINT("eof_named");
+    return 0;
+}
+
+static void keep_for_sync(cx_appender *appender)
+{
+    if (!appender->dirty || appender->store.head == NULL)
+        return;
+    appender->dirty = false;
+    int fd = appender->unsynced_count < UNSYNCED_MAX ? dup(appender->store.file.fd) : -1;
+    if (fd >= 0)
+        appender->unsynced[appender->unsynced_count++] = fd;
+    else
+        (void)cx_file_sync(&appender->store.file);   /* rolled often without sync(): flush the oldest way, now */
+}
+
+/* End-of-data into every existing cycle from `from` on and before `limit` (spec 7.7). Leaves no store open. A-1. */
+static int32_t close_cycles(cx_appender *appender, int64_t from, int64_t limit, void *done_to)
+{
+    cx_queue *queue = appender->queue;
+    int64_t cycle;
+    int32_t code;
+    cx_queue_listing_stale(queue);
+    for (int64_t at = from - 1; (code = cx_queue_neighbour(queue, at, 1, &cycle)) > 0 && cycle < limit; at = cycle) {
+        code = open_store(appender, cycle, false);
+        if (code == CX_E_NOT_FOUND)
+            continue;   /* deleted meanwhile */
+        if (code == CX_E_NOT_READY && appender->may_discard)
+            code = open_store(appender, cycle, true);
+        if (code == 0)
+            code = write_eof(appender);
+        close_store(appender);
+        if (code < 0)
+            return code;
+        if (done_to != NULL)
+            cx_max_i64(done_to, cycle);
+        CX_POINT("normalised");
+    }
+    return code < 0 ? code : 0;
+}
+
+static int32_t normalise(cx_appender *appender, int64_t limit)
+{
+    cx_queue *queue = appender->queue;
+    int64_t first;
+    int32_t code = cx_queue_first(queue, &first);
+    if (code <= 0)
+        return code;
+    void *done_to;
+    code = cx_table_acquire(&queue->table, EOFS_KEY, first, &done_to);
+    if (code < 0)
+        return code;
+    int64_t from = (int32_t)cx_load_i64(done_to);
+    return close_cycles(appender, from > first ? from : first, limit, done_to);
+}
+
+/* --- entering ---------------------------------------------------------------------------------------------------- */
+
+static int64_t read_clock(int64_t now_ms)
+{
+    if (now_ms != CX_CLOCK_NOW)
+        return now_ms;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Cycle that the clock names. */
+static int32_t clock_cycle(cx_appender *appender, int64_t now_ms, int64_t *cycle)
+{
+    if (now_ms < appender->cycle_from_ms || now_ms >= appender->cycle_to_ms) {
+        const cx_roll *roll = &appender->queue->roll;
+        if (now_ms < roll->epoch_ms)
+            return cx_fail(CX_E_USAGE, appender->queue->path, -1, now_ms, "the clock reads %lld ms, before the queue's epoch", (long long)now_ms);
+        int64_t number = cx_roll_cycle_at(roll, now_ms);
+        if (number > INT32_MAX)
+            return cx_fail(CX_E_USAGE, appender->queue->path, -1, now_ms, "the clock reads %lld ms, beyond the last cycle", (long long)now_ms);
+        appender->clock_cycle = number;
+        appender->cycle_from_ms = number * roll->length_ms + roll->epoch_ms;
+        appender->cycle_to_ms = appender->cycle_from_ms + roll->length_ms;
+    }
+    *cycle = appender->clock_cycle;
+    return 0;
+}
+
+/* Moves to the roll file of `cycle`, closing what is left behind (spec 7.6, conformance 43). A-1. */
+static int32_t roll_to(cx_appender *appender, int64_t cycle, int64_t highest, bool existing)
+{
+    int32_t code;
+    if (appender->store.head == NULL) {
+        code = normalise(appender, cycle);
+    } else {
+        int64_t left = appender->store.cycle;
+        keep_for_sync(appender);
+        code = left < cycle ? write_eof(appender) : 0;
+        close_store(appender);
+        /* Cycles that others wrote in between, without us: they end too. */
+        if (code == 0 && highest > left && highest < cycle)
+            code = close_cycles(appender, left + 1, cycle, NULL);
+    }
+    if (code < 0)
+        return code;
+    CX_POINT("rolled_out");
+    return open_store(appender, cycle, !existing);
+}
+
+/* The lock is held: finds the place of the next message in the right cycle's file. */
+static int32_t position(cx_appender *appender, int64_t now_ms, int64_t wanted_cycle)
+{
+    cx_queue *queue = appender->queue;
+    for (int tries = 0; tries < 8; tries++) {
+        int64_t cycle = wanted_cycle;
+        int32_t code = 0;
+        int64_t highest = (int32_t)cx_load_i64(queue->highest);
+        bool existing = false;
+        if (wanted_cycle < 0) {
+            if ((code = clock_cycle(appender, now_ms, &cycle)) < 0)
+                return code;
+            if (highest > cycle) {   /* */
+                cycle = highest;
+                existing = true;
+            }
+            if (appender->store.head != NULL && appender->store.cycle > cycle)
+                cycle = appender->store.cycle;
+        }
+        if (appender->store.head == NULL || appender->store.cycle != cycle) {
+            code = roll_to(appender, cycle, highest, existing);
+            if (code == CX_E_NOT_FOUND && existing) {
+                /* The listing names a file that is gone: correct it and choose again. */
+                if ((code = cx_queue_refresh((uintptr_t)queue)) < 0)
+                    return code;
+                continue;
+            }
+            if (code < 0)
+                return code;
+        }
+        cx_store *store = &appender->store;
+        int64_t written = cx_load_i64(store->head + store->position_at);
+        cx_place place = {appender->next_offset, appender->next_sequence};
+        bool eof;
+        int64_t last = 0;
+        if (written == appender->seen_position) {
+            uint8_t *word;
+            code = cx_reach(&store->file, CX_DATA, place.offset, 4, &word);
+            if (code == 1 && cx_load_header(word) == 0)
+                return 0;
+            if (code >= 0)
+                code = cx_store_walk_to_end(store, &place, &eof, &last);
+        } else {
+            code = cx_store_end(store, &place, &eof, &last);
+        }
+        if (code < 0)
+            return code;
+        appender->next_offset = place.offset;
+        appender->next_sequence = place.sequence;
+        appender->seen_position = written;
+        if (!eof) {
+            uint8_t *word;
+            code = cx_reach(&store->file, CX_DATA, place.offset, 4, &word);
+            if (code < 0)
+                return code;
+            /* A header of an older writer that died (0x8...): we hold the lock, so it is debris (spec 7.5). */
+            if (code == 1 && cx_load_header(word) != 0) {
+                if ((code = cx_allocate_word(&store->file, place.offset, 4)) < 0)
+                    return code;
+                cx_publish_header(word, cx_load_header(word), 0);
+            }
+            return 0;
+        }
+        /* Somebody with a faster clock closed this cycle: the highest cycle tells where they went. */
+        if (wanted_cycle >= 0 || (int32_t)cx_load_i64(queue->highest) <= store->cycle)
+            return cx_fail(CX_E_EOF, store->file.path, place.offset, store->cycle, "cycle %lld is closed by an end-of-data marker", (long long)store->cycle);
+    }
+    return cx_fail(CX_E_EOF, queue->path, -1, 0, "the cycles found are all closed by end-of-data markers");
+}
+
+/* Takes the write lock and finds the place to write. On an error the lock is free again. */
+static int32_t enter(cx_appender *appender, int64_t now_ms, int64_t wanted_cycle, bool meta)
+{
+    cx_queue *queue = appender->queue;
+    int64_t recovered = appender->info.recovered;
+    int32_t code = cx_lock_word(queue, queue->write_lock, &appender->info.recovered);
+    if (code < 0)
+        return code;
+    CX_POINT("lock_taken");
+    if (appender->info.recovered != recovered)
+        appender->may_discard = true;   /* a stuck roll file can only be what the dead holder was creating */
+    /* Under the lock, so that the order of times is the order of indexes, and no cycle is chosen before another's roll. */
+    now_ms = read_clock(now_ms);
+    int64_t holder = cx_load_i64(queue->append_lock);
+    if (__builtin_expect(holder != CX_UNLOCKED, 0) && !((meta || wanted_cycle >= 0) && holder == queue->pid)) {
+        code = cx_fail(CX_E_APPEND_LOCKED, queue->table.file.path, (int64_t)((uint8_t *)queue->append_lock - queue->table.base),
+                       holder & 0x7FFFFFFF, "appends are forbidden: chronicle.append.lock is held by process %lld",
+                       (long long)(holder & 0x7FFFFFFF));
+    } else {
+        /* Once a millisecond: a file that somebody truncated is an error, not a signal. */
+        if (now_ms != appender->glanced_ms && appender->store.head != NULL) {
+            appender->glanced_ms = now_ms;
+            code = cx_file_glance(&appender->store.file);
+            if (code == 0 && appender->store.file.size < appender->store.header_end)
+                code = cx_fail(CX_E_CORRUPT, appender->store.file.path, appender->store.file.size, 0, "the roll file was truncated");
+        }
+        if (code == 0)
+            code = position(appender, now_ms, wanted_cycle);
+    }
+    if (code < 0) {
+        if (code == CX_E_CORRUPT || code == CX_E_OS)
+            close_store(appender);
+        if (!cx_unlock_word(queue, queue->write_lock))
+            appender->info.lock_lost++;
+    }
+    return code;
+}
+
+static void leave(cx_appender *appender)
+{
+    CX_POINT("before_unlock");
+    if (__builtin_expect(!cx_unlock_word(appender->queue, appender->queue->write_lock), 0))
+        appender->info.lock_lost++;
+}
+
+/* --- writing ----------------------------------------------------------------------------------------------------- */
+
+/* writePosition and sequence word of the message at offset. */
+static void store_position(cx_store *store, int64_t offset, int64_t sequence)
+{
+    cx_max_i64(store->head + store->position_at, offset);
+    CX_POINT("position_stored");
+    if (store->has_sequence)
+        cx_store_u64(store->head + store->sequence_at, cx_store_word(store, offset, sequence));   /* pairs with last_known */
+    CX_POINT("sequence_stored");
+}
+
+/* Offset of the index page that `sequence` belongs to, 0 if there is none yet. */
+static int32_t index_page_of(cx_store *store, int64_t sequence, int64_t *page, uint8_t **slot)
+{
+    int64_t root = cx_load_i64(store->head + store->index2index_at);
+    *page = 0;
+    *slot = NULL;
+    if (root == 0)
+        return 0;
+    int32_t code = cx_store_slot(store, root, sequence >> (store->count_bits + store->spacing_bits), slot);
+    if (code == 0)
+        return cx_fail(CX_E_CORRUPT, store->file.path, root, 0, "index2Index points at no index page");
+    if (code > 0)
+        *page = cx_load_i64(*slot);
+    return code < 0 ? code : 0;
+}
+
+/* Spec 5.3, after the message was published. */
+static int32_t index_message(cx_appender *appender, int64_t sequence, int64_t offset)
+{
+    cx_store *store = &appender->store;
+    uint8_t *last_index = store->head + store->last_index_at;
+    if (cx_load_i64(last_index) > sequence)
+        return 0;
+    int64_t page;
+    uint8_t *root_slot, *slot;
+    int32_t code = index_page_of(store, sequence, &page, &root_slot);
+    if (code < 0 || root_slot == NULL)
+        return code;
+    if (page == 0) {
+        int64_t root_index = sequence >> (store->count_bits + store->spacing_bits);
+        page = appender->next_offset;
+        if ((code = put_index_page(store, page, "index", &appender->next_offset)) < 0)
+            return code;
+        int64_t root = cx_load_i64(store->head + store->index2index_at);
+        if ((code = cx_store_slot(store, root, root_index, &root_slot)) <= 0)
+            return code;
+        cx_store_i64(root_slot, page);
+        CX_POINT("index_page_linked");
+        if ((code = mark_used(store, root_index)) < 0)
+            return code;
+    }
+    int64_t j = (sequence >> store->spacing_bits) & (store->index_count - 1);
+    code = cx_store_slot(store, page, j, &slot);
+    if (code <= 0)
+        return code < 0 ? code : cx_fail(CX_E_CORRUPT, store->file.path, page, 0, "index2index points at no index page");
+    bool fresh = cx_load_i64(slot) == 0;
+    cx_store_i64(slot, offset);
+    CX_POINT("index_slot_stored");
+    if (fresh) {
+        if ((code = mark_used(store, j)) < 0)
+            return code;
+        CX_POINT("index_used_stored");
+        cx_max_i64(last_index, sequence + store->index_spacing);
+        CX_POINT("last_index_stored");
+    }
+    return 0;
+}
+
+/* A-4 for the index: blocks under the slot (or the new page) that the message of `sequence` at `offset` will need, whose
+ * document ends before `end`. */
+static int32_t prepare_index(cx_appender *appender, int64_t sequence, int64_t end)
+{
+    cx_store *store = &appender->store;
+    int64_t page;
+    uint8_t *slot;
+    int32_t code = index_page_of(store, sequence, &page, &slot);
+    if (code < 0 || slot == NULL)
+        return code;
+    int64_t root_slot_at = store->page_slots + 8 * (sequence >> (store->count_bits + store->spacing_bits));
+    if (page == 0) {
+        if ((code = cx_allocate_word(&store->file, root_slot_at, 8)) < 0)
+            return code;
+        return prepare_page(appender, store->padded ? cx_align4(end) : end, page_bytes(store));
+    }
+    int64_t j = (sequence >> store->spacing_bits) & (store->index_count - 1);
+    code = cx_store_slot(store, page, j, &slot);
+    if (code <= 0)
+        return code < 0 ? code : cx_fail(CX_E_CORRUPT, store->file.path, page, 0, "index2index points at no index page");
+    if ((code = cx_allocate_word(&store->file, store->page_slots - 8, 8)) < 0)
+        return code;
+    return cx_allocate_word(&store->file, store->page_slots + 8 * j, 8);
+}
+
+static int32_t too_long(cx_appender *appender, size_t length)
+{
+    return cx_fail(CX_E_TOO_LONG, appender->queue->path, -1, (int64_t)length, "a message of %zu bytes; %d is the longest", length, CX_MESSAGE_MAX);
+}
+
+/* Writes one document at the place that position() found. `settle`: move writePosition on to it. A-1. */
+static int32_t put(cx_appender *appender, const void *data, size_t length, bool meta, bool settle)
+{
+    cx_store *store = &appender->store;
+    int64_t offset = appender->next_offset, sequence = appender->next_sequence;
+    int64_t stored = length == 0 ? 1 : (int64_t)length;
+    int32_t code;
+    bool indexed = !meta && (sequence & (store->index_spacing - 1)) == 0;
+    if (__builtin_expect(!meta && (sequence >= cx_store_capacity(store) || sequence >> appender->queue->settings.shift != 0), 0))
+        return cx_fail(CX_E_CYCLE_FULL, store->file.path, offset, sequence, "cycle %lld already holds %lld messages, all that its index can",
+                       (long long)store->cycle, (long long)sequence);
+    if ((code = prepare(appender, offset, 4 + stored + 8)) < 0)
+        return code;
+    if (indexed && (code = prepare_index(appender, sequence, offset + 4 + stored)) < 0)
+        return code;
+    uint8_t *place;
+    code = cx_reach(&store->file, CX_DATA, offset, 4 + stored + 8, &place);
+    if (code <= 0)
+        return code < 0 ? code : cx_fail(CX_E_CORRUPT, store->file.path, offset, stored, "the file shrank while it was appended to");
+    if (length == 0)
+        place[4] = 0x8F;   /* an empty message cannot be represented: one byte of padding, as Java (spec 2) */
+    else
+        memcpy(place + 4, data, length);
+    memset(place + 4 + stored, 0, 8);
+    CX_POINT("payload_stored");
+    if (!cx_publish_header(place, 0, (meta ? CX_META : 0) | (uint32_t)stored))
+        return cx_fail(CX_E_CORRUPT, store->file.path, offset, 0, "another process writes this file without the write lock");
+    CX_POINT(meta ? "meta_published" : "header_published");
+    appender->dirty = true;
+    appender->next_offset = offset + 4 + stored;
+    if (store->padded)
+        appender->next_offset = cx_align4(appender->next_offset);
+    if (meta)
+        return 0;
+    appender->next_sequence = sequence + 1;
+    appender->info.last_index = cx_index_of(appender->queue, store->cycle, sequence);
+    if (settle || indexed) {
+        store_position(store, offset, sequence);
+        appender->seen_position = offset;
+    }
+    /* The message is out: what fails from here on costs a lookup's speed, not a message (C5-4). */
+    if (indexed)
+        (void)index_message(appender, sequence, offset);
+    return 0;
+}
+
+int64_t cx_append(uintptr_t handle, const void *data, size_t length, int64_t now_ms)
+{
+    cx_appender *appender = (cx_appender *)handle;
+    int32_t code = guard(appender);
+    if (code < 0)
+        return code;
+    int64_t index;
+    if (length > CX_MESSAGE_MAX) {
+        index = too_long(appender, length);
+    } else if ((index = enter(appender, now_ms, -1, false)) == 0) {
+        code = put(appender, data, length, false, true);
+        index = code < 0 ? code : appender->info.last_index;
+        leave(appender);
+    }
+    unguard(appender);
+    return index;
+}
+
+int64_t cx_append_many(uintptr_t handle, const void *data, const uint32_t *lengths, int64_t count, int64_t now_ms, int64_t *first_index)
+{
+    cx_appender *appender = (cx_appender *)handle;
+    int32_t code = guard(appender);
+    if (code < 0)
+        return code;
+    int64_t done = 0;
+    code = count > 0 ? enter(appender, now_ms, -1, false)
+                     : cx_fail(CX_E_USAGE, appender->queue->path, -1, count, "append_many of %lld messages", (long long)count);
+    if (code == 0) {
+        const uint8_t *bytes = data;
+        int64_t last_offset = 0;
+        for (; done < count; done++) {
+            if (lengths[done] > CX_MESSAGE_MAX) {
+                code = too_long(appender, lengths[done]);
+                break;
+            }
+            int64_t offset = appender->next_offset;
+            code = put(appender, bytes, lengths[done], false, false);
+            if (code < 0)
+                break;
+            last_offset = offset;
+            if (done == 0)
+                *first_index = appender->info.last_index;
+            bytes += lengths[done];
+            CX_POINT("batch_middle");
+        }
+        /* Readers see messages as they are published; writePosition follows once, since a walk from it counts the rest. */
+        if (done > 0 && appender->seen_position < last_offset) {
+            store_position(&appender->store, last_offset, appender->next_sequence - 1);
+            appender->seen_position = last_offset;
+        }
+        leave(appender);
+    }
+    unguard(appender);
+    return done > 0 ? done : code;
+}
+
+int32_t cx_append_meta(uintptr_t handle, const void *data, size_t length, int64_t now_ms)
+{
+    cx_appender *appender = (cx_appender *)handle;
+    int32_t code = guard(appender);
+    if (code < 0)
+        return code;
+    if (length > CX_MESSAGE_MAX) {
+        code = too_long(appender, length);
+    } else if ((code = enter(appender, now_ms, -1, true)) == 0) {
+        code = put(appender, data, length, true, false);
+        leave(appender);
+    }
+    unguard(appender);
+    return code;
+}
+
+int32_t cx_append_at(uintptr_t handle, int64_t index, const void *data, size_t length, int64_t now_ms)
+{
+    cx_appender *appender = (cx_appender *)handle;
+    int32_t code = guard(appender);
+    if (code < 0)
+        return code;
+    cx_queue *queue = appender->queue;
+    int64_t cycle = cx_cycle_of(queue, index), sequence = cx_sequence_of(queue, index);
+    if (index < 0 || cycle > INT32_MAX) {
+        code = cx_fail(CX_E_USAGE, queue->path, -1, index, "index %lld is out of range", (long long)index);
+    } else if (length > CX_MESSAGE_MAX) {
+        code = too_long(appender, length);
+    } else {
+        /* A closed cycle still answers for what it holds. */
+        code = enter(appender, now_ms, cycle, false);
+        if (code == CX_E_EOF) {
+            if (sequence < appender->next_sequence)
+                code = 0;
+        } else if (code == 0) {
+            int64_t next = appender->next_sequence;
+            if (sequence < next)
+                code = 0;
+            else if (sequence > next)
+                code = cx_fail(CX_E_INDEX, appender->store.file.path, appender->next_offset, cx_index_of(queue, cycle, next),
+                               "cannot write index %lld: the next one is %lld", (long long)index,
+                               (long long)cx_index_of(queue, cycle, next));
+            else if ((code = put(appender, data, length, false, true)) == 0)
+                code = 1;
+            leave(appender);
+        }
+    }
+    unguard(appender);
+    return code;
+}
+
+int32_t cx_normalise_eofs(uintptr_t handle, int64_t now_ms)
+{
+    cx_appender *appender = (cx_appender *)handle;
+    int32_t code = guard(appender);
+    if (code < 0)
+        return code;
+    cx_queue *queue = appender->queue;
+    code = cx_lock_word(queue, queue->write_lock, &appender->info.recovered);
+    if (code == 0) {
+        int64_t limit;
+        code = clock_cycle(appender, read_clock(now_ms), &limit);
+        if (code == 0) {
+            if (appender->store.head != NULL && appender->store.cycle < limit)
+                limit = appender->store.cycle;
+            keep_for_sync(appender);
+            close_store(appender);
+            code = normalise(appender, limit);
+        }
+        leave(appender);
+    }
+    unguard(appender);
+    return code;
+}
+
+int32_t cx_sync(uintptr_t handle)
+{
+    cx_appender *appender = (cx_appender *)handle;
+    int32_t code = guard(appender);
+    if (code < 0)
+        return code;
+    while (code == 0 && appender->unsynced_count > 0) {
+        int fd = appender->unsynced[appender->unsynced_count - 1];
+        if (fdatasync(fd) != 0) {
+            code = cx_fail_os(appender->queue->path, -1, "cannot flush a roll file to disk");
+            break;
+        }
+        close(fd);
+        appender->unsynced_count--;
+    }
+    if (code == 0 && appender->dirty && appender->store.head != NULL)
+        code = cx_file_sync(&appender->store.file);
+    if (code == 0 && appender->directory_dirty && (code = cx_directory_sync(appender->queue->table.file.path)) == 0)
+        appender->directory_dirty = false;
+    if (code == 0) {
+        appender->dirty = false;
+        if (appender->info.last_index >= 0 && appender->queue->last_synced != NULL)
+            cx_max_i64(appender->queue->last_synced, appender->info.last_index);
+    }
+    unguard(appender);
+    return code;
+}
+
+int64_t cx_pretouch(uintptr_t handle, int64_t now_ms)
+{
+    cx_appender *appender = (cx_appender *)handle;
+    int32_t code = guard(appender);
+    if (code < 0)
+        return code;
+    int64_t before = 0, after = 0;
+    code = enter(appender, now_ms, -1, false);
+    if (code == 0) {
+        cx_file *file = &appender->store.file;
+        before = file->allocated_to;
+        code = prepare(appender, appender->next_offset, 512 << 10);
+        after = file->allocated_to;
+        if (before < appender->next_offset)
+            before = appender->next_offset;
+        leave(appender);
+    }
+    unguard(appender);
+    return code < 0 ? code : after > before ? after - before : 0;
+}

@@ -1,0 +1,362 @@
+/* cx_map.c -- windows over files; see the rules M-1 ... M-4 in cx_map.h. */
+#include "cx_map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cx_atomic.h"
+
+#ifdef CX_TINY_WINDOWS
+#define WINDOW_BYTES (64LL << 10)   /* makes every test cross windows */
+#else
+/* Address space, not memory: large enough that a file of default chunks is remapped once a GiB. */
+#define WINDOW_BYTES (1LL << 30)
+#endif
+#define PAGE_BYTES 4096LL
+/* First and largest step by which blocks are allocated ahead of the appender. The first keeps small queues small; the
+ * largest bounds the pause of one append (256 pages, some 60 us) while costing one system call in thousands of appends. */
+#define STEP_FIRST (32LL << 10)
+#define STEP_MAX (1LL << 20)
+/* Distance that scanned pages stay mapped behind the reader. */
+#define KEEP_BEHIND (4LL << 20)
+#define FORGET_STEP (16LL << 20)
+/* A lock that other processes hold for microseconds is tried this often before "not now" is answered. */
+#define LOCK_TRIES 200
+/* A size older than this is compared with the file again: a truncated file is an error, not a signal. */
+#define GLANCE_MS 8
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+int64_t cx_coarse_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void cx_window_retain(cx_window *window)
+{
+    cx_add_i32(&window->references, 1);
+}
+
+void cx_window_drop(cx_window *window)
+{
+    if (window != NULL && cx_add_i32(&window->references, -1) == 1) {
+        munmap(window->base, (size_t)window->length);
+        free(window);
+    }
+}
+
+int32_t cx_file_open(cx_file *file, const char *path, bool writable, bool create)
+{
+    memset(file, 0, offsetof(cx_file, path));
+    file->fd = -1;
+    if ((size_t)snprintf(file->path, sizeof file->path, "%s", path) >= sizeof file->path) {
+        errno = ENAMETOOLONG;
+        return cx_fail_os(NULL, -1, "cannot open a path of more than 4095 bytes");
+    }
+    int flags = (writable ? O_RDWR : O_RDONLY) | (create ? O_CREAT : 0) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int fd = open(path, flags, 0666);
+    if (fd < 0)
+        return cx_fail_os(path, -1, writable ? "cannot open for writing" : "cannot open for reading");
+    struct stat facts;
+    if (fstat(fd, &facts) != 0) {
+        int32_t code = cx_fail_os(path, -1, "cannot stat");
+        close(fd);
+        return code;
+    }
+    if (!S_ISREG(facts.st_mode)) {
+        close(fd);
+        return cx_fail(CX_E_CORRUPT, path, -1, 0, "not a regular file");
+    }
+    file->fd = fd;
+    file->writable = writable;
+    file->size = facts.st_size;
+    file->checked_ms = cx_coarse_ms();
+    file->step_bytes = STEP_FIRST;
+    for (int i = 0; i < 4; i++)
+        file->allocated_page[i] = -1;
+    return 0;
+}
+
+void cx_file_close(cx_file *file)
+{
+    for (int purpose = 0; purpose < CX_SLOTS; purpose++) {
+        cx_window_drop(file->window[purpose]);
+        file->window[purpose] = NULL;
+    }
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+}
+
+int32_t cx_file_measure(cx_file *file)
+{
+    struct stat facts;
+    if (fstat(file->fd, &facts) != 0)
+        return cx_fail_os(file->path, -1, "cannot stat");
+    file->size = facts.st_size;
+    file->checked_ms = cx_coarse_ms();
+    return 0;
+}
+
+int32_t cx_file_glance(cx_file *file)
+{
+    if (cx_coarse_ms() - file->checked_ms < GLANCE_MS)
+        return 0;
+    return cx_file_measure(file);
+}
+
+static cx_window *map_window(cx_file *file, int64_t offset, int64_t length)
+{
+    cx_window *window = malloc(sizeof *window);
+    if (window == NULL) {
+        cx_fail(CX_E_NO_MEMORY, file->path, offset, length, "no memory for a window");
+        return NULL;
+    }
+    int protection = file->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    int64_t start = offset & ~(PAGE_BYTES - 1);
+    int64_t least = offset + length - start;
+    int64_t bytes = least > WINDOW_BYTES ? least : WINDOW_BYTES;
+    bytes = (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    for (;;) {
+        void *base = mmap(NULL, (size_t)bytes, protection, MAP_SHARED, file->fd, start);
+        if (base != MAP_FAILED) {
+            *window = (cx_window){.base = base, .offset = start, .length = bytes, .references = 1};
+            return window;
+        }
+        /* A limited address space (ulimit -v) still gets windows, only smaller ones. */
+        if (errno != ENOMEM || bytes / 4 < least) {
+            cx_fail_os(file->path, offset, "cannot map");
+            free(window);
+            return NULL;
+        }
+        bytes = (bytes / 4 + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    }
+}
+
+int32_t cx_reach_slowly(cx_file *file, int purpose, int64_t offset, int64_t length, uint8_t **out)
+{
+    if (file->fd < 0)
+        return cx_fail(CX_E_CLOSED, file->path, offset, 0, "the file is closed");
+    if (offset < 0 || length < 0 || offset > INT64_MAX - length)
+        return cx_fail(CX_E_CORRUPT, file->path, offset, length, "impossible range of %lld bytes", (long long)length);
+    if (offset + length > file->size) {
+        int32_t code = cx_file_measure(file);
+        if (code < 0)
+            return code;
+        if (offset + length > file->size)
+            return 0;
+    }
+    for (int other = 0; other < CX_SLOTS; other++) {
+        cx_window *window = file->window[other];
+        if (window != NULL && offset >= window->offset && offset + length <= window->offset + window->length) {
+            if (other != purpose) {
+                cx_window_retain(window);
+                cx_window_drop(file->window[purpose]);
+                file->window[purpose] = window;
+            }
+            *out = window->base + (offset - window->offset);
+            return 1;
+        }
+    }
+    /* Backward scans and random reads go below the offset as often as above: start windows on a coarse grid. */
+    int64_t start = offset & ~(WINDOW_BYTES / 2 - 1);
+    cx_window *window = map_window(file, start, offset + length - start);
+    if (window == NULL)
+        return cx_error()->code;
+    cx_window_drop(file->window[purpose]);
+    file->window[purpose] = window;
+    if (purpose == CX_DATA)
+        file->forgotten_to = start;
+    *out = window->base + (offset - window->offset);
+    return 1;
+}
+
+/* --- growth and blocks ------------------------------------------------------------------------------------------- */
+
+int32_t cx_file_lock(cx_file *file, int64_t start, int64_t length, bool exclusive)
+{
+    /* Open-file-description locks meet the JVM's locks, but do not vanish with another descriptor (spec 1.3). */
+    struct flock lock = {.l_type = (short)(exclusive ? F_WRLCK : F_RDLCK), .l_whence = SEEK_SET,
+                         .l_start = start, .l_len = length};
+    for (int tries = 0; tries < LOCK_TRIES; tries++) {
+        lock.l_pid = 0;
+        if (fcntl(file->fd, F_OFD_SETLK, &lock) == 0)
+            return 0;
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+            return cx_fail_os(file->path, start, "cannot lock");
+        sched_yield();
+    }
+    return cx_fail(CX_E_FILE_LOCKED, file->path, start, 0, "another process holds the file's lock");
+}
+
+void cx_file_unlock(cx_file *file, int64_t start, int64_t length)
+{
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+    (void)fcntl(file->fd, F_OFD_SETLK, &lock);
+}
+
+int32_t cx_file_grow(cx_file *file, int64_t size)
+{
+    int32_t code = cx_file_measure(file);
+    if (code < 0 || file->size >= size)
+        return code;
+    code = cx_file_lock(file, 0, 0, true);
+    if (code < 0)
+        return code;
+    code = cx_file_measure(file);
+    if (code == 0 && file->size < size) {
+        if (ftruncate(file->fd, size) != 0)
+            code = cx_fail_os(file->path, file->size, "cannot extend the file");
+        else
+            file->size = size;
+    }
+    cx_file_unlock(file, 0, 0);
+    return code;
+}
+
+/* File systems without fallocate get their blocks by storing each page's own bytes: safe, since whoever allocates holds the
+ * lock under which alone these pages are written. */
+static int32_t allocate_by_rewriting(cx_file *file, int64_t from, int64_t to)
+{
+    char page[PAGE_BYTES];
+    for (int64_t at = from; at < to; at += PAGE_BYTES) {
+        ssize_t got = pread(file->fd, page, sizeof page, at);
+        if (got < 0 || (got > 0 && pwrite(file->fd, page, (size_t)got, at) != got))
+            return cx_fail_os(file->path, at, "cannot allocate blocks");
+    }
+    return 0;
+}
+
+static int32_t allocate_range(cx_file *file, int64_t from, int64_t to)
+{
+    /* Within the length of the file (KEEP_SIZE): the length is a matter of cx_file_grow alone. */
+    while (fallocate(file->fd, FALLOC_FL_KEEP_SIZE, from, to - from) != 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno == EOPNOTSUPP || errno == ENOSYS)
+            return allocate_by_rewriting(file, from, to);
+        return cx_fail_os(file->path, from, "cannot allocate blocks");
+    }
+    return 0;
+}
+
+int32_t cx_allocate(cx_file *file, int64_t offset, int64_t length, bool ahead)
+{
+    if (offset >= file->allocated_from && offset + length <= file->allocated_to)
+        return 0;
+    bool extends = offset >= file->allocated_from && offset <= file->allocated_to && file->allocated_to > 0;
+    int64_t from = (extends ? file->allocated_to : offset) & ~(PAGE_BYTES - 1);
+    int64_t least = (offset + length + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    int64_t to = least;
+    if (ahead && to < from + file->step_bytes)
+        to = from + file->step_bytes;
+    int64_t end_page = (file->size + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    if (to > end_page && end_page >= least)
+        to = end_page;
+    int32_t code = allocate_range(file, from, to);
+    if (code == CX_E_NO_SPACE && to > least) {
+        to = least;   /* the last blocks of a full disk still take this message */
+        code = allocate_range(file, from, to);
+    }
+    if (code < 0)
+        return code;
+    if (!extends)
+        file->allocated_from = from;
+    file->allocated_to = to;
+    if (ahead) {
+        if (extends && file->step_bytes < STEP_MAX)
+            file->step_bytes *= 2;
+        cx_populate(file, from, to - from);
+    }
+    return 0;
+}
+
+int32_t cx_allocate_word(cx_file *file, int64_t offset, int64_t length)
+{
+    int64_t page = offset & ~(PAGE_BYTES - 1);
+    if (offset + length <= page + PAGE_BYTES) {
+        for (int i = 0; i < 4; i++) {
+            if (file->allocated_page[i] == page)
+                return 0;
+        }
+    }
+    if (offset >= file->allocated_from && offset + length <= file->allocated_to)
+        return 0;
+    int32_t code = allocate_range(file, page, (offset + length + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1));
+    if (code < 0)
+        return code;
+    file->allocated_page[file->allocated_next] = page;
+    file->allocated_next = (file->allocated_next + 1) & 3;
+    return 0;
+}
+
+void cx_populate(cx_file *file, int64_t offset, int64_t length)
+{
+    const cx_window *window = file->window[CX_DATA];
+    if (window == NULL)
+        return;
+    int64_t from = offset > window->offset ? offset : window->offset;
+    int64_t to = offset + length;
+    if (to > window->offset + window->length)
+        to = window->offset + window->length;
+    if (to > file->size)
+        to = file->size;
+    from &= ~(PAGE_BYTES - 1);
+    if (to > from)
+        (void)madvise(window->base + (from - window->offset), (size_t)(to - from), MADV_POPULATE_WRITE);
+}
+
+void cx_forget_before(cx_file *file, int64_t offset)
+{
+    const cx_window *window = file->window[CX_DATA];
+    if (window == NULL || offset < file->forgotten_to + FORGET_STEP)
+        return;
+    int64_t from = file->forgotten_to > window->offset ? file->forgotten_to : window->offset;
+    int64_t to = (offset - KEEP_BEHIND) & ~(PAGE_BYTES - 1);
+    if (to > window->offset + window->length)
+        to = window->offset + window->length;
+    from &= ~(PAGE_BYTES - 1);
+    if (to > from)
+        (void)madvise(window->base + (from - window->offset), (size_t)(to - from), MADV_DONTNEED);
+    file->forgotten_to = to;
+}
+
+int32_t cx_file_sync(cx_file *file)
+{
+    if (fdatasync(file->fd) != 0)
+        return cx_fail_os(file->path, -1, "cannot flush to disk");
+    return 0;
+}
+
+int32_t cx_directory_sync(const char *path_in_it)
+{
+    char directory[CX_PATH_MAX];
+    snprintf(directory, sizeof directory, "%s", path_in_it);
+    char *slash = strrchr(directory, '/');
+    if (slash == NULL)
+        snprintf(directory, sizeof directory, ".");
+    else if (slash == directory)
+        slash[1] = 0;
+    else
+        *slash = 0;
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return cx_fail_os(directory, -1, "cannot open the directory");
+    int32_t code = 0;
+    if (fsync(fd) != 0 && errno != EINVAL)
+        code = cx_fail_os(directory, -1, "cannot flush the directory to disk");
+    close(fd);
+    return code;
+}

@@ -1,0 +1,614 @@
+/* cx_queue.c -- see cx_queue.h. */
+#include "cx_queue.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define METADATA "metadata.cq4t"
+/* A busy lock word is watched this long before "not now" is answered: about the time of a few appends of its holder, first
+ * spinning, then giving the core away (the holder may need it). */
+#define LOCK_SPINS 400
+#define LOCK_YIELDS 40
+/* A directory whose mtime is younger than this may change again within the same clock tick. */
+#define SETTLE_MS 50
+
+/* --- life -------------------------------------------------------------------------------------------------------- */
+
+static const uint32_t *make_alive_page(void)
+{
+    uint32_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return NULL;
+    if (madvise(page, 4096, MADV_WIPEONFORK) != 0) {
+        munmap(page, 4096);
+        return NULL;
+    }
+    *page = CX_ALIVE;
+    return page;
+}
+
+static void release_resources(cx_queue *queue)
+{
+    if (queue->has_table)
+        cx_table_close(&queue->table);
+    if (queue->directory_fd >= 0)
+        close(queue->directory_fd);
+    queue->directory_fd = -1;
+    free(queue->cycles);
+    queue->cycles = NULL;
+    queue->cycle_count = 0;
+}
+
+int32_t cx_queue_enter(cx_queue *queue)
+{
+    if (queue == NULL)
+        return cx_fail(CX_E_CLOSED, NULL, -1, 0, "there is no queue");
+    if (*queue->alive != CX_ALIVE)
+        return cx_fail(CX_E_FORKED, queue->path, -1, 0, "the queue was opened before fork()");
+    cx_add_i32(&queue->users, 1);
+    if (cx_load_i32(&queue->closed)) {
+        cx_queue_leave(queue);
+        return cx_fail(CX_E_CLOSED, queue->path, -1, 0, "the queue is closed");
+    }
+    return 0;
+}
+
+void cx_queue_leave(cx_queue *queue)
+{
+    if (cx_add_i32(&queue->users, -1) == 1)
+        release_resources(queue);
+}
+
+int32_t cx_queue_adopt(cx_queue *queue)
+{
+    int32_t code = cx_queue_enter(queue);   /* the child keeps this place among the users */
+    if (code == 0)
+        cx_add_i32(&queue->references, 1);
+    return code;
+}
+
+void cx_queue_release(cx_queue *queue)
+{
+    if (*queue->alive == CX_ALIVE)
+        cx_queue_leave(queue);
+}
+
+void cx_queue_forget(cx_queue *queue)
+{
+    if (cx_add_i32(&queue->references, -1) == 1) {
+        if (queue->users > 0)   /* a forked child's copy, or never closed */
+            release_resources(queue);
+        pthread_mutex_destroy(&queue->listing);
+        munmap((void *)(uintptr_t)queue->alive, 4096);
+        free(queue);
+    }
+}
+
+int32_t cx_queue_close(uintptr_t handle)
+{
+    cx_queue *queue = (cx_queue *)handle;
+    if (queue == NULL || *queue->alive != CX_ALIVE)
+        return 0;
+    if (cx_claim_flag(&queue->closed))
+        cx_queue_leave(queue);
+    return 0;
+}
+
+void cx_queue_free(uintptr_t handle)
+{
+    if (handle == 0)
+        return;
+    cx_queue_close(handle);
+    cx_queue_forget((cx_queue *)handle);
+}
+
+/* --- probing ----------------------------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *name, const char *suffix)
+{
+    size_t length = strlen(name), tail = strlen(suffix);
+    return length >= tail && strcmp(name + length - tail, suffix) == 0;
+}
+
+/* 0, with *exists false for a path that is not there. */
+static int32_t join(char *path, const char *directory, const char *name)
+{
+    if ((size_t)snprintf(path, CX_PATH_MAX, "%s/%s", directory, name) >= CX_PATH_MAX)
+        return cx_fail(CX_E_USAGE, NULL, -1, 0, "the path of the queue is too long");
+    return 0;
+}
+
+int32_t cx_probe(const char *path, cx_settings *settings)
+{
+    memset(settings, 0, sizeof *settings);
+    struct stat facts;
+    if (stat(path, &facts) != 0) {
+        if (errno == ENOENT)
+            return CX_KIND_NONE;
+        return cx_fail_os(path, -1, "cannot open the queue");
+    }
+    if (!S_ISDIR(facts.st_mode))
+        return cx_fail(CX_E_NOT_FOUND, path, -1, 0, "not a directory");
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return cx_fail_os(path, -1, "cannot list the queue");
+    bool metadata = false, listing = false;
+    struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        metadata |= strcmp(entry->d_name, METADATA) == 0;
+        listing |= strcmp(entry->d_name, "directory-listing.cq4t") == 0;
+        if (ends_with(entry->d_name, ".cq4") && strlen(entry->d_name) < CX_FORMAT_MAX
+            && (settings->first_file[0] == 0 || strcmp(entry->d_name, settings->first_file) < 0))
+            strcpy(settings->first_file, entry->d_name);
+    }
+    closedir(directory);
+    char file[CX_PATH_MAX];
+    cx_store store = {0};
+    int32_t code = 0;
+    store.file.fd = -1;
+    if (settings->first_file[0] != 0) {
+        if ((code = join(file, path, settings->first_file)) < 0)
+            return code;
+        code = cx_store_open(&store, file, 0, false);
+        settings->fieldless = code == 0 && store.fieldless;
+    }
+    if (metadata) {
+        cx_store_close(&store);   /* a damaged roll file does not keep the others from being read */
+        if ((code = join(file, path, METADATA)) < 0 || (code = cx_table_probe(file, settings)) < 0)
+            return code;
+        return settings->kind;
+    }
+    if (settings->first_file[0] == 0) {
+        settings->kind = listing ? CX_KIND_V4 : CX_KIND_NONE;
+        return settings->kind;
+    }
+    if (code == 0) {
+        settings->kind = store.length_ms > 0 ? CX_KIND_V4 : CX_KIND_BARE;
+        settings->length_ms = store.length_ms;
+        settings->epoch_ms = store.epoch_ms;
+        settings->source_id = store.source_id;
+        memcpy(settings->format, store.format, sizeof store.format);
+        code = settings->kind;
+    }
+    cx_store_close(&store);
+    return code;
+}
+
+/* --- opening ----------------------------------------------------------------------------------------------------- */
+
+static bool process_alive(int64_t holder)
+{
+    pid_t pid = (pid_t)(holder & 0x7FFFFFFF);   /* some releases put a thread id above (spec 7.3) */
+    if (pid == 0)
+        return false;
+    if (kill(pid, 0) != 0)
+        return errno != ESRCH;
+    /* A killed process whose parent has not reaped it still answers, but nothing of it runs: state Z, and no other thread. */
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno != ENOENT;
+    ssize_t got = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (got <= 0)
+        return true;
+    text[got] = 0;
+    const char *after_name = strrchr(text, ')');
+    if (after_name == NULL || (after_name[2] != 'Z' && after_name[2] != 'X'))
+        return true;
+    long long threads = 2;
+    sscanf(after_name + 2, "%*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lld", &threads);
+    return threads > 1;
+}
+
+int32_t cx_lock_word(cx_queue *queue, void *word, int64_t *recovered)
+{
+    int64_t seen = CX_UNLOCKED;
+    for (int tries = 0; tries < LOCK_SPINS + LOCK_YIELDS; tries++) {
+        seen = CX_UNLOCKED;
+        if (cx_load_i64(word) == CX_UNLOCKED && cx_cas_i64(word, &seen, queue->pid))
+            return 0;
+        if (tries < LOCK_SPINS)
+            cx_pause();
+        else
+            sched_yield();
+    }
+    seen = cx_load_i64(word);
+    if (seen != CX_UNLOCKED && seen != queue->pid && !process_alive(seen)) {
+        /* Straight from the dead holder to us: nobody sees it free in between. */
+        if (cx_cas_i64(word, &seen, queue->pid)) {
+            (*recovered)++;
+            return 0;
+        }
+    }
+    return cx_fail(CX_E_LOCKED, queue->table.file.path, (int64_t)((uint8_t *)word - queue->table.base),
+                   seen == CX_UNLOCKED ? 0 : seen & 0x7FFFFFFF, "the lock is held by process %lld",
+                   (long long)(seen == CX_UNLOCKED ? 0 : seen & 0x7FFFFFFF));
+}
+
+bool cx_unlock_word(cx_queue *queue, void *word)
+{
+    int64_t ours = queue->pid;
+    return cx_cas_i64(word, &ours, CX_UNLOCKED);
+}
+
+static int32_t acquire_words(cx_queue *queue)
+{
+    const struct { const char *key; int64_t initial; void **word; } words[] = {
+        {"listing.highestCycle", INT64_MIN, &queue->highest},
+        {"listing.lowestCycle", INT64_MIN, &queue->lowest},
+        {"listing.modCount", INT64_MIN, &queue->mod_count},
+        {"chronicle.write.lock", CX_UNLOCKED, &queue->write_lock},
+        {"chronicle.append.lock", CX_UNLOCKED, &queue->append_lock},
+        {"chronicle.lastIndexReplicated", -1, NULL},
+        {"chronicle.lastAcknowledgedIndexReplicated", -1, NULL},
+        {"chronicle.lastIndexMSynced", -1, &queue->last_synced},
+    };
+    bool writable = queue->settings.writable != 0;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        void *word = NULL;
+        int32_t code = writable ? cx_table_acquire(&queue->table, words[i].key, words[i].initial, &word)
+                                : cx_table_find(&queue->table, words[i].key, &word);
+        if (code < 0)
+            return code;
+        if (words[i].word != NULL)
+            *words[i].word = ((uintptr_t)word & 7) == 0 ? word : NULL;
+        if (writable && i == 2) {
+            int64_t unset = INT64_MIN;
+            cx_cas_i64(queue->lowest, &unset, INT32_MAX);
+            unset = INT64_MIN;
+            cx_cas_i64(queue->mod_count, &unset, 0);
+        }
+    }
+    return 0;
+}
+
+static int32_t open_queue(cx_queue *queue)
+{
+    int32_t code = cx_roll_init(&queue->roll, queue->settings.format, queue->settings.length_ms, queue->settings.epoch_ms);
+    if (code < 0)
+        return code;
+    queue->directory_fd = open(queue->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (queue->directory_fd < 0)
+        return cx_fail_os(queue->path, -1, "cannot open the queue");
+    bool writable = queue->settings.writable != 0;
+    if (writable || queue->settings.kind == CX_KIND_V5 || queue->settings.kind == CX_KIND_V5_UNPADDED) {
+        char path[CX_PATH_MAX];
+        if ((code = join(path, queue->path, METADATA)) < 0
+            || (code = cx_table_open(&queue->table, path, &queue->settings, writable)) < 0)
+            return code;
+        queue->has_table = true;
+        if ((code = acquire_words(queue)) < 0)
+            return code;
+    }
+    if (!writable)
+        return 0;
+    code = cx_queue_refresh((uintptr_t)queue);
+    if (code < 0)
+        return code;
+    /* A lock that a dead process left is released now rather than at the first append, as Java does on opening. */
+    int64_t holder = cx_load_i64(queue->write_lock);
+    if (holder != CX_UNLOCKED && holder != queue->pid && !process_alive(holder))
+        queue->dead_holder = cx_cas_i64(queue->write_lock, &holder, CX_UNLOCKED);
+    return 0;
+}
+
+int32_t cx_queue_open(const char *path, const cx_settings *settings, uintptr_t *out)
+{
+    if (settings->shift < 32 || settings->shift > 62 || settings->stride < 1 || settings->block_bytes < 4096
+        || settings->index_count < 8 || settings->index_spacing < 1 || strlen(path) >= CX_PATH_MAX - CX_FORMAT_MAX - 32)
+        return cx_fail(CX_E_USAGE, path, -1, 0, "queue settings out of range");
+    cx_queue *queue = calloc(1, sizeof *queue);
+    if (queue == NULL)
+        return cx_fail(CX_E_NO_MEMORY, path, -1, 0, "no memory for a queue");
+    queue->alive = make_alive_page();
+    if (queue->alive == NULL) {
+        free(queue);
+        return cx_fail(CX_E_NO_MEMORY, path, -1, 0, "no memory for a queue");
+    }
+    queue->settings = *settings;
+    queue->directory_fd = -1;
+    queue->users = queue->references = 1;
+    queue->pid = getpid();
+    strcpy(queue->path, path);
+    pthread_mutex_init(&queue->listing, NULL);
+    int32_t code = open_queue(queue);
+    if (code < 0) {
+        cx_queue_free((uintptr_t)queue);
+        return code;
+    }
+    *out = (uintptr_t)queue;
+    return 0;
+}
+
+/* --- cycles ------------------------------------------------------------------------------------------------------ */
+
+int32_t cx_queue_path(const cx_queue *queue, int64_t cycle, char *path)
+{
+    char name[CX_FORMAT_MAX];
+    int32_t code = cx_roll_name(&queue->roll, cycle, name);
+    return code < 0 ? code : join(path, queue->path, name);
+}
+
+int32_t cx_queue_file_name(uintptr_t handle, int64_t cycle, char *name)
+{
+    cx_queue *queue = (cx_queue *)handle;
+    int32_t code = cx_queue_enter(queue);
+    if (code < 0)
+        return code;
+    code = cx_roll_name(&queue->roll, cycle, name);
+    cx_queue_leave(queue);
+    return code;
+}
+
+static int compare_cycles(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+void cx_queue_listing_stale(cx_queue *queue)
+{
+    pthread_mutex_lock(&queue->listing);
+    queue->listing_settled = false;
+    pthread_mutex_unlock(&queue->listing);
+}
+
+/* Under queue->listing. Reads the directory, unless it cannot have changed since it was read last. */
+static int32_t list_cycles(cx_queue *queue)
+{
+    struct stat facts;
+    if (fstat(queue->directory_fd, &facts) != 0)
+        return cx_fail_os(queue->path, -1, "cannot stat the queue");
+    if (queue->listing_settled && facts.st_mtim.tv_sec == queue->listed_change.tv_sec
+        && facts.st_mtim.tv_nsec == queue->listed_change.tv_nsec)
+        return 0;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t age_ms = (int64_t)(now.tv_sec - facts.st_mtim.tv_sec) * 1000 + (now.tv_nsec - facts.st_mtim.tv_nsec) / 1000000;
+    int fd = openat(queue->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    if (directory == NULL) {
+        int32_t code = cx_fail_os(queue->path, -1, "cannot list the queue");
+        if (fd >= 0)
+            close(fd);
+        return code;
+    }
+    int64_t count = 0, capacity = queue->cycle_count + 16;
+    int64_t *cycles = malloc((size_t)capacity * sizeof *cycles);
+    struct dirent *entry;
+    while (cycles != NULL && (entry = readdir(directory)) != NULL) {
+        int64_t cycle;
+        if (!cx_roll_parse(&queue->roll, entry->d_name, &cycle))
+            continue;
+        if (count == capacity) {
+            capacity *= 2;
+            int64_t *larger = realloc(cycles, (size_t)capacity * sizeof *cycles);
+            if (larger == NULL)
+                free(cycles);
+            cycles = larger;
+            if (cycles == NULL)
+                break;
+        }
+        cycles[count++] = cycle;
+    }
+    closedir(directory);
+    if (cycles == NULL)
+        return cx_fail(CX_E_NO_MEMORY, queue->path, -1, 0, "no memory for the list of cycles");
+    qsort(cycles, (size_t)count, sizeof *cycles, compare_cycles);
+    free(queue->cycles);
+    queue->cycles = cycles;
+    queue->cycle_count = count;
+    queue->listed_change = facts.st_mtim;
+    queue->listing_settled = age_ms > SETTLE_MS;
+    return 0;
+}
+
+/* Position of the first cycle >= wanted. */
+static int64_t lower_bound(const cx_queue *queue, int64_t wanted)
+{
+    int64_t low = 0, high = queue->cycle_count;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (queue->cycles[middle] < wanted)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+int32_t cx_queue_neighbour(cx_queue *queue, int64_t cycle, int32_t direction, int64_t *found)
+{
+    pthread_mutex_lock(&queue->listing);
+    int32_t code = list_cycles(queue);
+    if (code == 0) {
+        int64_t at = direction > 0 ? lower_bound(queue, cycle < 0 ? 0 : cycle + 1) : lower_bound(queue, cycle) - 1;
+        if (at >= 0 && at < queue->cycle_count) {
+            *found = queue->cycles[at];
+            code = 1;
+        }
+    }
+    pthread_mutex_unlock(&queue->listing);
+    return code;
+}
+
+int64_t cx_queue_cycles(uintptr_t handle, int64_t *cycles, int64_t capacity)
+{
+    cx_queue *queue = (cx_queue *)handle;
+    int32_t code = cx_queue_enter(queue);
+    if (code < 0)
+        return code;
+    pthread_mutex_lock(&queue->listing);
+    code = list_cycles(queue);
+    int64_t count = queue->cycle_count;
+    for (int64_t i = 0; code == 0 && i < count && i < capacity; i++)
+        cycles[i] = queue->cycles[i];
+    pthread_mutex_unlock(&queue->listing);
+    cx_queue_leave(queue);
+    return code < 0 ? code : count;
+}
+
+int32_t cx_queue_refresh(uintptr_t handle)
+{
+    cx_queue *queue = (cx_queue *)handle;
+    int32_t code = cx_queue_enter(queue);
+    if (code < 0)
+        return code;
+    /* A WEEKLY queue's listing holds numbers that only Java's own mistake explains (spec 6.3): left alone. */
+    if (queue->settings.writable == 0 || queue->roll.weekly) {
+        cx_queue_leave(queue);
+        return 0;
+    }
+    cx_queue_listing_stale(queue);
+    for (int tries = 0; tries < 16; tries++) {
+        int64_t first = INT32_MAX, last = INT32_MIN;
+        int64_t highest = cx_load_i64(queue->highest);
+        int32_t found = cx_queue_first(queue, &first);
+        code = found < 0 ? found : cx_queue_last(queue, &last);
+        if (code < 0)
+            break;
+        code = 0;
+        if (cx_load_i64(queue->lowest) == first && highest == last)
+            break;
+        cx_store_i64(queue->lowest, first);
+        if (cx_cas_i64(queue->highest, &highest, last))
+            break;   /* else a file was created meanwhile: look again */
+    }
+    if (code == 0)
+        cx_add_i64(queue->mod_count, 1);
+    cx_queue_leave(queue);
+    return code;
+}
+
+int32_t cx_queue_cycle(uintptr_t handle, int64_t cycle, cx_cycle_info *info)
+{
+    cx_queue *queue = (cx_queue *)handle;
+    int32_t code = cx_queue_enter(queue);
+    if (code < 0)
+        return code;
+    memset(info, 0, sizeof *info);
+    char path[CX_PATH_MAX];
+    cx_store *store = malloc(sizeof *store);
+    code = store == NULL ? cx_fail(CX_E_NO_MEMORY, queue->path, -1, 0, "no memory for a roll file") : cx_queue_path(queue, cycle, path);
+    if (code == 0) {
+        code = cx_store_open(store, path, cycle, false);
+        if (code == CX_E_NOT_READY) {
+            struct stat facts;
+            info->size_bytes = stat(path, &facts) == 0 ? facts.st_size : 0;
+            code = 0;
+        } else if (code == 0) {
+            cx_place end;
+            bool eof;
+            int64_t last;
+            code = cx_store_end(store, &end, &eof, &last);
+            *info = (cx_cycle_info){.count = end.sequence, .size_bytes = store->file.size, .used_bytes = end.offset,
+                                    .closed = eof, .data_format = store->data_format, .index_count = store->index_count,
+                                    .index_spacing = store->index_spacing, .fieldless = store->fieldless, .ready = 1};
+            cx_store_close(store);
+        }
+    }
+    free(store);
+    cx_queue_leave(queue);
+    return code;
+}
+
+/* --- table store ------------------------------------------------------------------------------------------------- */
+
+static int32_t enter_table(cx_queue *queue)
+{
+    int32_t code = cx_queue_enter(queue);
+    if (code == 0 && !queue->has_table) {
+        cx_queue_leave(queue);
+        return cx_fail(CX_E_NOT_FOUND, queue->path, -1, 0, "the queue has no metadata.cq4t");
+    }
+    if (code == 0 && (code = cx_file_measure(&queue->table.file)) == 0 && queue->table.file.size < queue->table.mapped)
+        code = cx_fail(CX_E_CORRUPT, queue->table.file.path, queue->table.file.size, 0, "the table store was truncated");
+    if (code < 0 && code != CX_E_CLOSED && code != CX_E_FORKED)
+        cx_queue_leave(queue);
+    return code;
+}
+
+int32_t cx_table_next(uintptr_t handle, int64_t *cursor, char *key, int64_t *value)
+{
+    cx_queue *queue = (cx_queue *)handle;
+    int32_t code = enter_table(queue);
+    if (code < 0)
+        return code;
+    code = cx_table_entry(&queue->table, cursor, key, value);
+    cx_queue_leave(queue);
+    return code;
+}
+
+/* Finds a key's word; unaligned ones (5.16) are read-only by other means. */
+static int32_t find_word(cx_queue *queue, const char *key, void **word)
+{
+    int32_t code = cx_table_find(&queue->table, key, word);
+    if (code == 0)
+        code = cx_fail(CX_E_NOT_FOUND, queue->table.file.path, -1, 0, "there is no key \"%s\"", key);
+    return code;
+}
+
+int32_t cx_table_get(uintptr_t handle, const char *key, int64_t *value)
+{
+    cx_queue *queue = (cx_queue *)handle;
+    int32_t code = enter_table(queue);
+    if (code < 0)
+        return code;
+    void *word;
+    code = find_word(queue, key, &word);
+    if (code > 0) {
+        memcpy(value, word, 8);
+        if (((uintptr_t)word & 7) == 0)
+            *value = cx_load_i64(word);
+        code = 0;
+    }
+    cx_queue_leave(queue);
+    return code;
+}
+
+static int32_t enter_table_writable(cx_queue *queue)
+{
+    int32_t code = enter_table(queue);
+    if (code == 0 && queue->settings.writable == 0) {
+        cx_queue_leave(queue);
+        return cx_fail(CX_E_READ_ONLY, queue->path, -1, 0, "the queue was opened read-only");
+    }
+    return code;
+}
+
+int32_t cx_table_ensure(uintptr_t handle, const char *key, int64_t value)
+{
+    cx_queue *queue = (cx_queue *)handle;
+    int32_t code = enter_table_writable(queue);
+    if (code < 0)
+        return code;
+    void *word;
+    code = cx_table_acquire(&queue->table, key, value, &word);
+    cx_queue_leave(queue);
+    return code;
+}
+
+int32_t cx_table_cas(uintptr_t handle, const char *key, int64_t *expected, int64_t value)
+{
+    cx_queue *queue = (cx_queue *)handle;
+    int32_t code = enter_table_writable(queue);
+    if (code < 0)
+        return code;
+    void *word;
+    code = find_word(queue, key, &word);
+    if (code > 0)
+        code = cx_cas_i64(word, expected, value) ? 1 : 0;
+    cx_queue_leave(queue);
+    return code;
+}

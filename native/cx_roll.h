@@ -1,0 +1,29 @@
+/* cx_roll.h -- cycle <-> file name (spec 6.1), for the patterns that Chronicle's roll cycles use. */
+#ifndef CX_ROLL_H
+#define CX_ROLL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cx_error.h"
+
+#define CX_ROLL_PARTS 24
+
+typedef struct {
+    int64_t length_ms;
+    int64_t epoch_ms;        /* with WEEKLY's own epoch, where none was configured */
+    int64_t name_base_ms;    /* what is added to a cycle's start to name its file */
+    bool weekly;
+    int32_t parts;
+    struct { char letter; char literal; int8_t width; } part[CX_ROLL_PARTS];
+} cx_roll;
+
+/* Understands the letters y M d H m s Y w and quoted text. Returns 0, CX_E_UNSUPPORTED or CX_E_USAGE. */
+int32_t cx_roll_init(cx_roll *roll, const char *format, int64_t length_ms, int64_t epoch_ms);
+/* "20240305F.cq4". Returns 0, or CX_E_USAGE for a cycle outside the years 0 ... 9999. */
+int32_t cx_roll_name(const cx_roll *roll, int64_t cycle, char *name);
+/* Cycle of a file name; false if the name is not of this roll cycle. */
+bool cx_roll_parse(const cx_roll *roll, const char *name, int64_t *cycle);
+int64_t cx_roll_cycle_at(const cx_roll *roll, int64_t time_ms);
+
+#endif
