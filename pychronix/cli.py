@@ -440,17 +440,20 @@ def _append(options: argparse.Namespace) -> None:
 def _append_from(descriptor: int, options: argparse.Namespace) -> None:
     batches = [[_read_all(descriptor)]] if options.raw else _pieces(descriptor, options.delimiter)
     mode = "a" if options.create else "r+"
-    count, last = 0, None
+    total = 0
     with px.open_queue(options.queue, mode, roll=options.roll) as queue, queue.appender() as appender:
         try:
             for batch in batches:
                 if options.text:
-                    batch = [_as_java_text(piece, number) for number, piece in enumerate(batch, count + 1)]
-                last = appender.append_many(batch)[-1]
-                count += len(batch)
-        finally:
-            if options.verbose:
-                _report_appended(count, last)
+                    batch = [_as_java_text(piece, number) for number, piece in enumerate(batch, total + 1)]
+                total += len(appender.append_many(batch))
+        except BaseException as error:
+            # What was appended stays: whoever tries again must know how much. The failed batch says its share.
+            total += len(getattr(error, "appended", ()))
+            _report_appended(total, appender.last_index)
+            raise
+        if options.verbose:
+            _report_appended(total, appender.last_index)
 
 
 def _as_java_text(piece: bytes, number: int) -> bytes:
