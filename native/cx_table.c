@@ -387,7 +387,7 @@ int32_t cx_table_entry(cx_table *table, int64_t *offset, char *key, int64_t *val
     for (;;) {
         const char *name;
         int64_t length;
-        void *place;
+        void *place = NULL;
         int32_t found = read_entry(table, offset, &name, &length, &place);
         if (found <= 0)
             return found;
