@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import errno as _errno
 import os
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "EncodingError",
     "ForkedError",
     "IndexRangeError",
+    "KeyNotFoundError",
     "LockLostError",
     "LockedError",
     "MessageTooLongError",
@@ -71,6 +73,9 @@ class ChronixError(Exception):
     offset: int | None
     hint: str | None
 
+    appended: Sequence[int] = ()
+    """Indexes of the messages that append_many had appended when this error ended it. They stay appended."""
+
     default_hint: ClassVar[str | None] = None
     default_errno: ClassVar[int | None] = None
 
@@ -88,14 +93,15 @@ class ChronixError(Exception):
         self.path = None if path is None else os.fspath(path)
         self.offset = offset
         self.hint = hint if hint is not None else self.default_hint
-        if isinstance(self, OSError):
+        error: Any = self
+        if isinstance(error, OSError):
             # errno and filename are what callers of OSError look at; args keep the one message.
             number = errno if errno else self.default_errno
             if number:
-                self.errno = number
-                self.strerror = os.strerror(number)
+                error.errno = number
+                error.strerror = os.strerror(number)
             if self.path is not None:
-                self.filename = self.path
+                error.filename = self.path
 
     def __str__(self) -> str:
         text = self.message
@@ -109,10 +115,11 @@ class ChronixError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = dict(self.__dict__)
-        if isinstance(self, OSError):
+        error: Any = self
+        if isinstance(error, OSError):
             for name in ("errno", "strerror", "filename"):
-                if getattr(self, name) is not None:
-                    state[name] = getattr(self, name)
+                if getattr(error, name) is not None:
+                    state[name] = getattr(error, name)
         return _restore, (type(self), self.message, state)
 
 
@@ -176,6 +183,10 @@ class NotFoundError(ChronixError, FileNotFoundError):
     """There is no queue, cycle or key here."""
 
     default_errno = _errno.ENOENT
+
+
+class KeyNotFoundError(NotFoundError, KeyError):
+    """The table store has no such key."""
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ BUILTINS = {
     "EncodingError": ValueError,
     "ForkedError": RuntimeError,
     "IndexRangeError": IndexError,
+    "KeyNotFoundError": KeyError,
     "LockLostError": RuntimeError,
     "LockedError": TimeoutError,
     "MessageTooLongError": ValueError,

@@ -1,0 +1,73 @@
+"""Chronicle Queues in Python: read, append and tail ``.cq4`` queues, byte for byte as Java does and beside it.
+
+>>> import pychronix as px
+>>> with px.open_queue("orders", mode="a") as queue:  # doctest: +SKIP
+...     queue.appender().append(b"hello")
+...     for payload in queue.tailer():
+...         print(payload)
+
+Storeys, each knowing only those below it: the native core (``native/``, C) behind ``_boundary``; arithmetic and text
+(``rolling``, ``wire``, ``formats``), pure; ``appender``, ``tailer``, ``table`` and ``queue``; ``follow``, which waits;
+the command line.
+
+Errors are below ChronixError, in ``pychronix.errors``; the ones that programs tend to catch are here, too.
+"""
+
+from pychronix.appender import Appender, ExcerptBuffer, Indexes
+from pychronix.errors import (
+    BusyError,
+    ChronixError,
+    ChronixWarning,
+    ClosedError,
+    CorruptError,
+    LockedError,
+    NotFoundError,
+    QueueFullError,
+    ReadOnlyError,
+    UnsupportedFormatError,
+    UsageError,
+)
+from pychronix.follow import follow
+from pychronix.queue import Cycle, Queue, open_queue
+from pychronix.rolling import ROLL_CYCLES, RollCycle
+from pychronix.table import TableStore
+from pychronix.tailer import Direction, Tailer, TailerState
+from pychronix.wire import decode_text, encode_text
+
+__all__ = [
+    "ROLL_CYCLES",
+    "Appender",
+    "BusyError",
+    "ChronixError",
+    "ChronixWarning",
+    "ClosedError",
+    "CorruptError",
+    "Cycle",
+    "Direction",
+    "ExcerptBuffer",
+    "Indexes",
+    "LockedError",
+    "NotFoundError",
+    "Queue",
+    "QueueFullError",
+    "ReadOnlyError",
+    "RollCycle",
+    "TableStore",
+    "Tailer",
+    "TailerState",
+    "UnsupportedFormatError",
+    "UsageError",
+    "decode_text",
+    "encode_text",
+    "follow",
+    "open_queue",
+]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        # pyproject.toml has the one version; looking it up takes longer than importing all of the above.
+        from importlib.metadata import version
+
+        return version("pychronix")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,515 @@
+"""Writing excerpts: the Appender, its growing buffer, and the indexes of many.
+
+The decision hidden here is how Python values become calls that each append whole excerpts: bytes go straight through
+one call, many messages through one call per thousand, everything else through a copy or a buffer.
+
+Rules
+- ``append`` is one Python frame around one native call; what is seldom needed (a clock of the caller's, a callback at
+  a roll) lives in a subclass, so that it costs the others nothing.
+- A call either appends its message and returns its index, or raises and has appended nothing. ``append_many`` keeps
+  what it appended before an error and says so in the error's ``appended``.
+- One thread at a time: a second one gets BusyError.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, NoReturn, overload
+
+from pychronix import _boundary
+from pychronix._boundary import NOW, ClosedFacts, lib
+from pychronix.errors import MessageTooLongError, UsageError
+from pychronix.wire import encode_text
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pychronix._boundary import AppenderInfo, Buffer, CData, Handle
+    from pychronix.queue import Queue
+
+__all__ = ["Appender", "ExcerptBuffer", "Indexes"]
+
+_CHUNK_MESSAGES = 1024  # One native call, hence one hold of the write lock, appends at most so many messages ...
+_CHUNK_BYTES = 1 << 20  # ... and about so many bytes: others wait for that lock.
+_FIRST_CHUNK = 32  # The sizes are unknown before the first chunk, which must not eat the memory.
+_UINT32_MAX = (1 << 32) - 1
+
+
+class Indexes(Sequence[int]):
+    """Indexes of messages that were appended together: consecutive, but for a gap where the cycle rolled.
+
+    Behaves like the range of them: len, iteration, ``[i]``, slices, ``in``. ``first`` and ``last`` are None if empty.
+    ``pieces`` are the contiguous ranges, usually one.
+    """
+
+    __slots__ = ("_stops", "pieces")
+
+    pieces: tuple[range, ...]
+
+    def __init__(self, pieces: Iterable[range] = ()) -> None:
+        self.pieces = tuple(piece for piece in pieces if piece)
+        self._stops = tuple(accumulate(map(len, self.pieces)))
+
+    @property
+    def first(self) -> int | None:
+        """The smallest index."""
+        return self.pieces[0][0] if self.pieces else None
+
+    @property
+    def last(self) -> int | None:
+        """The largest index."""
+        return self.pieces[-1][-1] if self.pieces else None
+
+    def __len__(self) -> int:
+        return self._stops[-1] if self._stops else 0
+
+    def __iter__(self) -> Iterator[int]:
+        for piece in self.pieces:
+            yield from piece
+
+    def __contains__(self, value: object) -> bool:
+        return any(value in piece for piece in self.pieces)
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[int]: ...
+    def __getitem__(self, at: int | slice) -> int | Sequence[int]:
+        if isinstance(at, slice):
+            start, stop, step = at.indices(len(self))
+            if step != 1:
+                return tuple(self[i] for i in range(start, stop, step))
+            pieces = []
+            before = 0
+            for piece in self.pieces:
+                pieces.append(piece[max(start - before, 0) : max(stop - before, 0)])
+                before += len(piece)
+            return Indexes(pieces)
+        position = range(len(self))[at]  # Negative numbers and the IndexError are range's.
+        which = bisect_right(self._stops, position)
+        return self.pieces[which][position - self._stops[which]]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Indexes):
+            return self.pieces == other.pieces
+        if isinstance(other, (range, list, tuple)):
+            return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        pieces = ", ".join(f"{piece[0]:#x}..{piece[-1]:#x}" for piece in self.pieces)
+        return f"<Indexes of {len(self)}: {pieces}>"
+
+
+class ExcerptBuffer:
+    """A growing buffer that becomes one excerpt: what ``Appender.writing()`` hands out.
+
+    Bytes are written at ``position``, which moves along; writing before the end overwrites, a seek beyond the end
+    leaves zeros between. ``index`` is the excerpt's once it is committed, None before (and for metadata).
+    """
+
+    __slots__ = ("_bytes", "_finished", "_position", "discarded", "index")
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._position = 0
+        self._finished = False
+        self.discarded = False
+        self.index: int | None = None
+
+    def write(self, data: Buffer) -> int:
+        """Writes at the cursor and moves it behind; returns the number of bytes."""
+        self._check_open()
+        raw = _boundary.as_bytes(data)
+        start = self._position
+        if start > len(self._bytes):
+            self._bytes.extend(bytes(start - len(self._bytes)))
+        self._bytes[start : start + len(raw)] = raw
+        self._position = start + len(raw)
+        return len(raw)
+
+    def write_text(self, text: str | None) -> int:
+        """Writes a Wire text value, as Java's ``wire.getValueOut().text(...)``; returns the number of bytes."""
+        return self.write(encode_text(text))
+
+    @property
+    def position(self) -> int:
+        """Offset at which the next write goes, 0 at first."""
+        return self._position
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self.seek(position)
+
+    def seek(self, position: int) -> None:
+        """Moves the cursor to an offset from the start, possibly beyond the end."""
+        position = _boundary.int64(position, "position")
+        if not 0 <= position <= lib.CX_MESSAGE_MAX:
+            raise UsageError(f"a position is within 0..{lib.CX_MESSAGE_MAX}, not {position}")
+        self._position = position
+
+    def truncate(self, size: int | None = None) -> None:
+        """Cuts off what lies at ``size`` (default: the cursor) and behind; the cursor moves back if it was there."""
+        self._check_open()
+        size = self._position if size is None else _boundary.int64(size, "size")
+        if size < 0:
+            raise UsageError(f"a size is not negative: {size}")
+        del self._bytes[size:]
+        self._position = min(self._position, size)
+
+    def discard(self) -> None:
+        """Nothing will be written when the context ends (Java's rollbackOnClose)."""
+        self.discarded = True
+
+    def buffer(self) -> memoryview:
+        """A writable view of the bytes so far. Release it before writing more: the bytes cannot grow while it lives."""
+        self._check_open()
+        return memoryview(self._bytes)
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._bytes)
+
+    def __repr__(self) -> str:
+        return f"<ExcerptBuffer of {len(self)} bytes, position {self._position}>"
+
+    def _check_open(self) -> None:
+        if self._finished:
+            raise UsageError("the excerpt is finished, its context has ended")
+
+
+class Appender:
+    """Appends excerpts at the end of a queue, beside any number of other appenders in any process.
+
+    Comes from ``Queue.appender()``. Visible to every reader as soon as a call returns; on disk after ``sync()`` or with
+    ``durable=True``. One thread at a time. Closing the queue closes it; ``with`` closes it, too.
+    (Java: StoreAppender.)
+    """
+
+    __slots__ = ("__weakref__", "_facts", "_first", "_handle", "_number", "_path", "_queue", "_timeout_ms")
+
+    _facts: AppenderInfo
+
+    def __init__(self, queue: Queue, handle: Handle) -> None:
+        self._queue = queue
+        self._handle = handle
+        self._number = handle.number
+        self._path = handle.path
+        self._timeout_ms = queue.timeout_ms
+        self._first = _boundary.out_int64()
+        self._facts = lib.cx_appender_facts(handle.number)
+
+    # Appending.
+
+    def append(self, data: Buffer, *, durable: bool = False) -> int:
+        """Appends one excerpt and returns its index. The fast path: ``bytes`` are fastest.
+
+        ``data`` is any contiguous bytes-like object, stored as it is; an empty one is stored as the one padding byte
+        8F, as Java does. ``durable`` waits until it is on disk. (Java: writeBytes.)
+
+        Raises TypeError for str; MessageTooLongError; LockedError if a live process kept the write lock for 1.5 times
+        the queue's timeout; AppendLockedError; CycleClosedError if the clock names a cycle that is already closed;
+        CycleFullError; QueueFullError on a full disk; ClosedError, BusyError, ForkedError. Nothing is written then.
+        """
+        try:
+            index = lib.cx_append(self._number, data, len(data), NOW)  # type: ignore[arg-type]
+        except TypeError:
+            index = self._append_other(data)
+        if index < 0:
+            index = self._persist(index, lambda: self._append_other(data))
+        if durable:
+            self.sync()
+        return index
+
+    def append_many(self, messages: Iterable[Buffer], *, durable: bool = False) -> Indexes:
+        """Appends each of many excerpts and returns their indexes. The fast way to write a lot.
+
+        Takes any iterable, also an endless generator's slice: about a thousand messages or 1 MiB at a time go through
+        one native call under one lock, so other writers' messages may come between, and the cycle may roll.
+
+        Raises what ``append`` raises, and whatever the iterable raises. What was appended before stays appended; the
+        exception's attribute ``appended`` has its indexes.
+        """
+        if isinstance(messages, (str, bytes, bytearray, memoryview)):
+            raise TypeError(f"append_many takes an iterable of messages, not one {type(messages).__name__}: use append")
+        rest = iter(messages)
+        pieces: list[range] = []
+        limit = _FIRST_CHUNK
+        try:
+            while chunk := list(islice(rest, limit)):
+                size = self._append_chunk(chunk, pieces)
+                limit = max(1, min(_CHUNK_MESSAGES, _CHUNK_BYTES * len(chunk) // (size or 1)))
+            if durable and pieces:
+                self.sync()
+        except BaseException as error:
+            error.appended = Indexes(pieces)  # type: ignore[attr-defined]
+            raise
+        return Indexes(pieces)
+
+    def append_text(self, text: str | None, *, durable: bool = False) -> int:
+        """Appends a text as Java's ``writeText`` does, and returns its index; None is Java's null."""
+        return self.append(encode_text(text), durable=durable)
+
+    def append_at(self, index: int, data: Buffer) -> bool:
+        """Appends an excerpt at exactly this index: True if it did, False if the index was already written.
+
+        For copying a queue: repeating the copy changes nothing. An index beyond the next one raises IndexRangeError,
+        whose ``next_index`` is that one; sequence 0 of a later cycle creates that cycle. The append lock does not
+        matter if this process holds it. (Java: InternalAppender.writeBytes(index, bytes).)
+        """
+        index = _boundary.int64(index, "index")
+        if index < 0:
+            raise UsageError(f"an index is not negative: {index}")
+
+        def call() -> int:
+            return _boundary.append_borrowed(
+                lambda pointer, length: lib.cx_append_at(self._number, index, pointer, length, self._now_ms()), data
+            )
+
+        appended = self._checked(call) == 1
+        self._announce()
+        return appended
+
+    @contextmanager
+    def writing(self, meta: bool = False) -> Iterator[ExcerptBuffer]:
+        """A growing buffer that is appended as one excerpt when the ``with`` block ends.
+
+        An exception in the block, or ``discard()``, and nothing at all is written. An empty buffer is appended as the
+        one padding byte 8F. No lock is held while the block runs. ``meta`` writes a metadata document, which readers
+        skip and which takes no index. (Java: writingDocument.)
+
+        >>> with appender.writing() as excerpt:  # doctest: +SKIP
+        ...     excerpt.write(b"head")
+        ...     excerpt.write(b"body")
+        >>> excerpt.index  # doctest: +SKIP
+        """
+        buffer = ExcerptBuffer()
+        try:
+            yield buffer
+        finally:
+            buffer._finished = True
+        if buffer.discarded:
+            return
+        if meta:
+            self._append_meta(bytes(buffer))
+        else:
+            buffer.index = self.append(buffer._bytes)
+
+    # Durability, upkeep.
+
+    def sync(self) -> None:
+        """Returns when everything appended through this appender is on disk.
+
+        Also raises ``chronicle.lastIndexMSynced`` in the table store, as Java does. Raises SystemCallError if the disk
+        refuses: what was appended is then visible, but not known to be durable.
+        """
+        self._checked(lambda: lib.cx_sync(self._number))
+
+    def pretouch(self) -> int:
+        """Allocates and populates pages ahead of the append position, so that no append waits for the kernel.
+
+        Call it from time to time (Java: pretouch()). Returns the number of bytes populated.
+        """
+        return self._checked(lambda: lib.cx_pretouch(self._number, self._now_ms()))
+
+    def normalise_eofs(self) -> None:
+        """Writes the end-of-data markers that crashed writers left out of older cycles (Java: normaliseEOFs())."""
+        self._checked(lambda: lib.cx_normalise_eofs(self._number, self._now_ms()))
+
+    # Facts.
+
+    @property
+    def queue(self) -> Queue:
+        """The queue this appender appends to."""
+        return self._queue
+
+    @property
+    def last_index(self) -> int | None:
+        """Index of the last excerpt appended through this appender, None before the first."""
+        index = self._facts.last_index
+        return None if index < 0 else index
+
+    @property
+    def cycle(self) -> int | None:
+        """The cycle whose roll file is open for appending, None before the first excerpt."""
+        cycle = self._facts.cycle
+        return None if cycle < 0 else cycle
+
+    @property
+    def recovered_locks(self) -> int:
+        """How many write locks of dead processes this appender released."""
+        return self._facts.recovered
+
+    @property
+    def lost_locks(self) -> int:
+        """How often somebody forced the write lock open while this appender held it."""
+        return self._facts.lock_lost
+
+    # End.
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._handle.closed
+
+    def close(self) -> None:
+        """Gives the roll file back. Once more is nothing."""
+        if not self._handle.closed:
+            self._handle.close()
+            self._facts = ClosedFacts("appender", self._path)  # type: ignore[assignment]
+
+    def __enter__(self) -> Appender:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return f"<Appender of {self._path!r}, closed>"
+        last = self.last_index
+        return f"<Appender of {self._path!r}, last index {'none' if last is None else hex(last)}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an appender cannot be pickled: open the queue where it is needed")
+
+    # Helpers.
+
+    def _now_ms(self) -> int:
+        return NOW
+
+    def _announce(self) -> None:
+        """Tells the queue's on_cycle of a roll; nothing here."""
+
+    def _checked(self, call: Callable[[], int]) -> int:
+        """The result of a call, repeated while the core says "not now"."""
+        code = call()
+        return self._persist(code, call) if code < 0 else code
+
+    def _persist(self, code: int, call: Callable[[], int]) -> int:
+        """Repeats a call that gave ``code`` while the core says "not now"; returns its result or raises."""
+        if _boundary.is_not_now(code):
+            code = _boundary.patiently(call, code, self._timeout_ms, lambda: lib.cx_allow_discard(self._number))
+        if code < 0:
+            raise _boundary.error_for(code, self._path)
+        return code
+
+    def _append_other(self, data: Buffer) -> int:
+        """One append of anything bytes-like, by the native code's result."""
+        if isinstance(data, bytes):
+            return lib.cx_append(self._number, data, len(data), self._now_ms())
+        return _boundary.append_borrowed(
+            lambda pointer, length: lib.cx_append(self._number, pointer, length, self._now_ms()), data
+        )
+
+    def _append_meta(self, data: bytes) -> None:
+        self._checked(lambda: lib.cx_append_meta(self._number, data, len(data), self._now_ms()))
+        self._announce()
+
+    def _append_chunk(self, chunk: Sequence[Buffer], pieces: list[range]) -> int:
+        """Appends all of a chunk and adds their indexes to ``pieces``; returns the number of bytes."""
+        try:
+            lengths = array("I", map(len, chunk))  # type: ignore[arg-type]
+            size = sum(lengths)
+            joined = b"" if size > _CHUNK_BYTES and len(chunk) > 1 else b"".join(chunk)
+        except (TypeError, OverflowError, BufferError):
+            size = -1
+        else:
+            if size > _CHUNK_BYTES and len(chunk) > 1:
+                half = len(chunk) // 2
+                return self._append_chunk(chunk[:half], pieces) + self._append_chunk(chunk[half:], pieces)
+        if size < 0 or len(joined) != size:
+            # Something is not bytes, or its items are longer than a byte, or it is too long to be anything.
+            plain = [_boundary.as_bytes(message) for message in chunk]
+            longest = max(map(len, plain))
+            if longest > _UINT32_MAX:
+                raise MessageTooLongError(f"a message has at most {lib.CX_MESSAGE_MAX} bytes, not {longest}")
+            return self._append_chunk(plain, pieces)
+        self._append_joined(joined, lengths, pieces)
+        return size
+
+    def _append_joined(self, joined: bytes, lengths: array[int], pieces: list[range]) -> None:
+        first = self._first
+        pointer = _boundary.lengths_pointer(lengths)
+        done = at = 0
+        while True:
+            count = self._append_rest(_boundary.advance(joined, at) if at else joined, pointer, done, len(lengths))
+            start = first[0]
+            if pieces and pieces[-1].stop == start:
+                pieces[-1] = range(pieces[-1].start, start + count)
+            else:
+                pieces.append(range(start, start + count))
+            self._announce()
+            if done + count >= len(lengths):
+                return
+            at += sum(lengths[done : done + count])
+            done += count
+
+    def _append_rest(self, data: bytes | CData, lengths: CData, done: int, stop: int) -> int:
+        """One native call for messages done..stop, whose bytes are in data; returns how many it appended."""
+
+        def call() -> int:
+            return lib.cx_append_many(self._number, data, lengths + done, stop - done, self._now_ms(), self._first)
+
+        return self._checked(call)
+
+
+class ObservedAppender(Appender):
+    """An Appender of a queue that has a clock of its own, or somebody who wants to hear of rolls."""
+
+    __slots__ = ("_clock", "_cycle", "_rolls", "_told")
+
+    def __init__(
+        self,
+        queue: Queue,
+        handle: Handle,
+        clock: Callable[[], int] | None,
+        told: Callable[[int, bool], None] | None,
+    ) -> None:
+        super().__init__(queue, handle)
+        self._clock = clock
+        self._told = told
+        self._cycle = -1
+        self._rolls = 0
+        self._announce()
+
+    def append(self, data: Buffer, *, durable: bool = False) -> int:
+        index = self._checked(lambda: self._append_other(data))
+        self._announce()
+        if durable:
+            self.sync()
+        return index
+
+    append.__doc__ = Appender.append.__doc__
+
+    def close(self) -> None:
+        super().close()
+        if self._told is not None and self._cycle >= 0:
+            cycle, self._cycle = self._cycle, -1
+            self._told(cycle, False)
+
+    close.__doc__ = Appender.close.__doc__
+
+    def _now_ms(self) -> int:
+        return NOW if self._clock is None else self._clock() // 1_000_000
+
+    def _announce(self) -> None:
+        if self._told is None:
+            return
+        facts = self._facts
+        if facts.rolls != self._rolls:
+            self._rolls = facts.rolls
+            before, self._cycle = self._cycle, facts.cycle
+            if before >= 0:
+                self._told(before, False)
+            if self._cycle >= 0:
+                self._told(self._cycle, True)

@@ -1,0 +1,743 @@
+"""Opening a queue, and what can be asked of one.
+
+The decision hidden here is what an open queue is made of: which of the settings given and the settings stored win,
+which formats and releases may be appended to, and which facts come from the directory, the table store or the roll
+files. Reading and writing excerpts is the tailers' and appenders' business.
+
+Rules
+- An existing queue's roll cycle, epoch, roll time and source id win over arguments, as in Java; a difference is warned
+  of (ChronixWarning), never an error.
+- Mode "r" never writes a byte and takes no lock.
+- A Queue may be shared by threads. Closing it closes its appenders and tailers.
+"""
+
+from __future__ import annotations
+
+import datetime
+import mmap
+import os
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from weakref import WeakSet
+
+from pychronix import _boundary
+from pychronix._boundary import Handle, lib
+from pychronix.appender import Appender, ObservedAppender
+from pychronix.errors import (
+    ChronixWarning,
+    ClosedError,
+    NotFoundError,
+    ReadOnlyError,
+    SettingsChangedError,
+    UnsupportedFormatError,
+    UsageError,
+)
+from pychronix.rolling import RollCycle, format_roll_time, parse_roll_time
+from pychronix.table import TableStore
+from pychronix.tailer import Direction, Tailer
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pychronix._boundary import Settings
+
+__all__ = ["Cycle", "Queue", "open_queue"]
+
+OnCycle = Callable[[int, str, bool], object]
+"""Called with cycle, path of its roll file, and whether it was acquired (True) or released (False)."""
+
+DEFAULT_BLOCK_BYTES = 64 << 20  # As Java's.
+MAX_BLOCK_BYTES = 1 << 40  # Beyond that a block is a typing error, not a wish.
+DEFAULT_TIMEOUT_MS = 10_000  # As Java's timeoutMS.
+_MAX_SOURCE_ID = (1 << 31) - 1
+_KIB, _GIB = 1 << 10, 1 << 30
+_REPROBES = 100  # How often a queue may be recreated under us before we say so.
+
+
+class _Wishes(NamedTuple):
+    """The arguments of open_queue, checked; None where the caller did not say."""
+
+    path: str
+    mode: str
+    roll: RollCycle | None
+    epoch_ms: int
+    roll_time: str | None
+    source_id: int
+    block_size_bytes: int
+    index_count: int | None
+    index_spacing: int | None
+    timeout_ms: int
+
+
+def open_queue(
+    path: str | os.PathLike[str],
+    mode: str = "r",
+    *,
+    roll: str | RollCycle | None = None,
+    epoch_ms: int = 0,
+    roll_time: str | datetime.time | None = None,
+    source_id: int = 0,
+    block_size_bytes: int = DEFAULT_BLOCK_BYTES,
+    index_count: int | None = None,
+    index_spacing: int | None = None,
+    timeout_ms: int = DEFAULT_TIMEOUT_MS,
+    clock: Callable[[], int] | None = None,
+    on_cycle: OnCycle | None = None,
+) -> Queue:
+    """Opens the Chronicle Queue in the directory ``path``.
+
+    ``mode`` is "r" to read only (nothing is ever written, a read-only directory will do), "a" to read and append
+    (directory and table store are created if missing), "r+" for the same on an existing queue only.
+
+    For a queue that is created:
+        ``roll``: how long a file lasts, a RollCycle, its name or its file name pattern (default FAST_DAILY).
+        ``epoch_ms``: when cycle 0 begins, in ms since 1970 UTC; or ``roll_time``, a time of day ("22:30", UTC).
+        ``source_id``: 1 or more marks where messages of this queue come from.
+    An existing queue's own values win; a ChronixWarning says so if others were given.
+
+    For roll files that are created: ``block_size_bytes`` (they grow by it), ``index_count`` and ``index_spacing`` (size
+    of index pages and messages per entry; powers of two, default the roll cycle's).
+
+    ``timeout_ms``: how long to wait for another process (1.5 times as long for the write lock, as Java).
+    ``clock``: returns ns since 1970; decides the cycle of an append. Default: the system's.
+    ``on_cycle(cycle, path, acquired)``: called when an appender or tailer of this queue has opened (True) or let go of
+    (False) a roll file (Java: StoreFileListener), within the call that did so. If it raises, that is only warned of.
+
+    Raises NotFoundError (no queue there, and mode is not "a"), UsageError (an argument), UnsupportedFormatError (a
+    format or release that cannot be read, or not be appended to), CorruptError, AccessError, LockedError,
+    NotReadyError.
+    """
+    wishes = _checked_wishes(
+        path, mode, roll, epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing, timeout_ms
+    )
+    for what, function in (("clock", clock), ("on_cycle", on_cycle)):
+        if function is not None and not callable(function):
+            raise TypeError(f"{what} is a callable, not {type(function).__name__}")
+    raw = _boundary.path_string(wishes.path)
+    warned: list[str] = []
+    for _ in range(_REPROBES):
+        settings = _boundary.new_settings()
+        code = _boundary.patient(lambda s=settings: lib.cx_probe(raw, s), wishes.timeout_ms)  # type: ignore[misc]
+        kind = _boundary.checked(code, wishes.path)
+        roll_cycle, differences = _resolve(settings, kind, wishes)
+        try:
+            handle = Handle.queue(wishes.path, settings, wishes.timeout_ms)
+        except SettingsChangedError:
+            continue
+        warned = differences
+        break
+    else:
+        _boundary.raise_for(lib.CX_E_CHANGED, wishes.path)
+    queue = Queue(handle, settings, wishes, roll_cycle, clock, on_cycle)
+    for difference in warned:
+        warnings.warn(f"{queue.path}: {difference}", ChronixWarning, stacklevel=2)
+    return queue
+
+
+def _checked_wishes(
+    path: str | os.PathLike[str],
+    mode: str,
+    roll: str | RollCycle | None,
+    epoch_ms: int,
+    roll_time: str | datetime.time | None,
+    source_id: int,
+    block_size_bytes: int,
+    index_count: int | None,
+    index_spacing: int | None,
+    timeout_ms: int,
+) -> _Wishes:
+    """The arguments of open_queue if they make sense, before anything is touched."""
+    text = os.fsdecode(path)
+    if not text:
+        raise UsageError("the path of a queue is empty")
+    if mode not in ("r", "a", "r+"):
+        raise UsageError(f"unknown mode {mode!r}", hint='one of "r" (read only), "a" (append, create), "r+" (append)')
+    epoch_ms = _boundary.int64(epoch_ms, "epoch_ms")
+    stored_roll_time = None
+    if roll_time is not None:
+        if epoch_ms:
+            raise UsageError("epoch_ms and roll_time are two words for one thing: give one of them")
+        epoch_ms = parse_roll_time(roll_time)
+        stored_roll_time = format_roll_time(epoch_ms)
+    for what, number, low, high in (
+        ("source_id", source_id, 0, _MAX_SOURCE_ID),
+        ("block_size_bytes", block_size_bytes, 1, MAX_BLOCK_BYTES),
+        ("timeout_ms", timeout_ms, 0, 1 << 40),
+    ):
+        if not low <= _boundary.int64(number, what) <= high:
+            raise UsageError(f"{what} is within {low}..{high}, not {number}")
+    cycle = None if roll is None else RollCycle.parse(roll)
+    # Checks the counts, whatever the roll cycle will be.
+    (cycle or RollCycle.FAST_DAILY).with_counts(index_count, index_spacing)
+    return _Wishes(
+        text,
+        mode,
+        cycle,
+        epoch_ms,
+        stored_roll_time,
+        source_id,
+        block_size_bytes,
+        index_count,
+        index_spacing,
+        timeout_ms,
+    )
+
+
+def _resolve(settings: Settings, kind: int, wishes: _Wishes) -> tuple[RollCycle, list[str]]:
+    """Completes what was probed with what was wished; the roll cycle, and the wishes that do not come true."""
+    path, writable = wishes.path, wishes.mode != "r"
+    differences: list[str] = []
+    if kind == lib.CX_KIND_NONE:
+        roll = _new_queue(settings, wishes)
+    elif kind == lib.CX_KIND_BARE:
+        # A directory that has lost its table store, or a copy of roll files alone.
+        first = _boundary.text_of(settings.first_file)
+        guessed = RollCycle.guess([first])
+        if guessed is None:
+            raise UnsupportedFormatError(
+                f"no roll cycle of Chronicle Queue names a file {first!r}, and there is no metadata.cq4t", path=path
+            )
+        roll = guessed
+        if wishes.roll is not None and wishes.roll.format != roll.format:
+            differences.append(f"its files are of {roll.name}, not {wishes.roll.name}")
+        _put_wishes(settings, wishes, roll)
+    else:
+        roll = RollCycle.of(_boundary.text_of(settings.format), settings.length_ms)
+        differences = _differences(settings, roll, wishes)
+    if writable:
+        _check_appendable(kind, roll, wishes)
+    counted = roll.with_counts(wishes.index_count, wishes.index_spacing)
+    settings.index_count = counted.index_count
+    settings.index_spacing = counted.index_spacing
+    settings.shift = roll.shift
+    settings.stride = roll.index_spacing
+    settings.writable = writable
+    settings.create = writable and (wishes.mode == "a" or kind == lib.CX_KIND_BARE)
+    settings.block_bytes, settings.overlap_bytes = _mapping(wishes.block_size_bytes, counted.index_count)
+    return counted, differences
+
+
+def _new_queue(settings: Settings, wishes: _Wishes) -> RollCycle:
+    path = wishes.path
+    if wishes.mode != "a":
+        found = "the directory holds no queue" if os.path.isdir(path) else "there is nothing"
+        raise NotFoundError(f"cannot open {path}: {found}", path=path, hint='mode="a" creates a queue')
+    roll = wishes.roll or RollCycle.FAST_DAILY
+    reason = roll.not_creatable_reason
+    if reason is not None:
+        raise UnsupportedFormatError(f"cannot create a {roll.name} queue: {reason}", path=path)
+    _put_wishes(settings, wishes, roll)
+    return roll
+
+
+def _put_wishes(settings: Settings, wishes: _Wishes, roll: RollCycle) -> None:
+    settings.format = _boundary.latin_string(roll.format, "roll pattern", lib.CX_FORMAT_MAX)
+    settings.length_ms = roll.length_ms
+    settings.epoch_ms = wishes.epoch_ms
+    settings.source_id = wishes.source_id
+    if wishes.roll_time is not None:
+        settings.roll_time = wishes.roll_time.encode()
+        settings.roll_time_zone = b"UTC"
+
+
+def _differences(settings: Settings, roll: RollCycle, wishes: _Wishes) -> list[str]:
+    """What was asked for and is not so, in words."""
+    differences = []
+    wished = wishes.roll
+    if wished is not None and (wished.format, wished.length_ms) != (roll.format, roll.length_ms):
+        differences.append(f"the queue's roll cycle is {roll.name}, not {wished.name} as asked for")
+    if (wishes.epoch_ms or wishes.roll_time is not None) and wishes.epoch_ms != settings.epoch_ms:
+        differences.append(f"the queue's epoch is {settings.epoch_ms} ms, not {wishes.epoch_ms} ms as asked for")
+    if wishes.source_id and wishes.source_id != settings.source_id:
+        differences.append(f"the queue's source id is {settings.source_id}, not {wishes.source_id} as asked for")
+    return differences
+
+
+def _check_appendable(kind: int, roll: RollCycle, wishes: _Wishes) -> None:
+    path = wishes.path
+    hint = 'open it with mode="r"'
+    if kind == lib.CX_KIND_V4:
+        raise UnsupportedFormatError(
+            "cannot append to a queue of Chronicle 4, whose roll settings are in its roll files",
+            path=path,
+            hint=f"{hint}; Java releases 5.26 to 2026.4 append to it (adding a metadata.cq4t)",
+        )
+    if kind == lib.CX_KIND_V5_UNPADDED:
+        raise UnsupportedFormatError(
+            "cannot append to a queue whose metadata.cq4t was written by Chronicle Queue 5.16 or older",
+            path=path,
+            hint=f"{hint}; only that release appends to it, later ones cannot even open it",
+        )
+    if kind != lib.CX_KIND_NONE and roll.format == RollCycle.WEEKLY.format:
+        raise UnsupportedFormatError(
+            f"cannot append to a WEEKLY queue: {RollCycle.WEEKLY.not_creatable_reason}", path=path, hint=hint
+        )
+
+
+def _mapping(block_size_bytes: int, index_count: int) -> tuple[int, int]:
+    """Block and overlap of roll files as Java reckons them (spec 1.2)."""
+    page = mmap.PAGESIZE
+    block = max(block_size_bytes, page, 32 * index_count)
+    block = -(-block // page) * page
+    if block < 64 * _KIB:
+        return block, block
+    if block < 256 * _KIB:
+        return block, 64 * _KIB
+    if block < 4 * _GIB:
+        return block, block // 4
+    return block, _GIB
+
+
+class Cycle:
+    """One roll file of a queue. What is in it is looked up when first asked for, and kept: a snapshot."""
+
+    __slots__ = ("_facts", "_queue", "first_index", "name", "number", "path", "start_ms")
+
+    number: int
+    """The cycle number."""
+    name: str
+    """File name."""
+    path: str
+    """Path of the file."""
+    first_index: int
+    """Index that the first message has, or would have."""
+    start_ms: int
+    """When the cycle begins, in ms since 1970 UTC."""
+
+    def __init__(self, queue: Queue, number: int) -> None:
+        self._queue = queue
+        self._facts: _CycleFacts | None = None
+        self.number = number
+        self.name = queue.file_name(number)
+        self.path = os.path.join(queue.path, self.name)
+        self.first_index = queue.index(number, 0)
+        self.start_ms = queue.start_ms(number)
+
+    @property
+    def count(self) -> int:
+        """Number of messages."""
+        return self._look().count
+
+    @property
+    def last_index(self) -> int | None:
+        """Index of the last message, None if there is none."""
+        count = self._look().count
+        return self.first_index + count - 1 if count else None
+
+    @property
+    def size_bytes(self) -> int:
+        """Length of the file. It is sparse: most of it may take no disk space."""
+        return self._look().size_bytes
+
+    @property
+    def used_bytes(self) -> int:
+        """Offset behind the last document."""
+        return self._look().used_bytes
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file ends with an end-of-data marker: nothing will be added."""
+        return self._look().closed
+
+    @property
+    def ready(self) -> bool:
+        """Whether the file's header is complete; if not, all other facts are 0."""
+        return self._look().ready
+
+    @property
+    def data_format(self) -> int:
+        """1: documents are 4-byte aligned; 0: they are not (older releases)."""
+        return self._look().data_format
+
+    @property
+    def index_count(self) -> int:
+        """Entries of one index page."""
+        return self._look().index_count
+
+    @property
+    def index_spacing(self) -> int:
+        """Messages per index entry."""
+        return self._look().index_spacing
+
+    def _look(self) -> _CycleFacts:
+        if self._facts is None:
+            self._facts = self._queue._cycle_facts(self.number)
+        return self._facts
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Cycle):
+            return NotImplemented
+        return (self.number, self.path) == (other.number, other.path)
+
+    def __hash__(self) -> int:
+        return hash((self.number, self.path))
+
+    def __repr__(self) -> str:
+        return f"<Cycle {self.number}, {self.name}>"
+
+
+@dataclass(frozen=True, slots=True)
+class _CycleFacts:
+    count: int
+    size_bytes: int
+    used_bytes: int
+    closed: bool
+    ready: bool
+    data_format: int
+    index_count: int
+    index_spacing: int
+
+
+_NO_FACTS = _CycleFacts(0, 0, 0, False, False, 0, 0, 0)
+
+
+class Queue:
+    """A Chronicle Queue: a directory with one roll file per cycle. Comes from ``open_queue``.
+
+    May be shared by threads; each takes its own appender and tailer. Use it as a context manager or close it: a queue
+    that is only forgotten gives a ResourceWarning. (Java: SingleChronicleQueue.)
+    """
+
+    def __init__(
+        self,
+        handle: Handle,
+        settings: Settings,
+        wishes: _Wishes,
+        roll_cycle: RollCycle,
+        clock: Callable[[], int] | None,
+        on_cycle: OnCycle | None,
+    ) -> None:
+        self._handle = handle
+        self._path = wishes.path
+        self._mode = wishes.mode
+        self._roll_cycle = roll_cycle
+        self._kind = settings.kind
+        self._fieldless = bool(settings.fieldless)
+        self._epoch_ms = settings.epoch_ms
+        self._source_id = settings.source_id
+        self._roll_time = _boundary.text_of(settings.roll_time) or None
+        self._timeout_ms = wishes.timeout_ms
+        self._clock = clock
+        self._on_cycle = on_cycle
+        self._lock = threading.Lock()
+        self._children: WeakSet[Appender | Tailer] = WeakSet()
+        self._closed = False
+
+    # Facts.
+
+    @property
+    def path(self) -> str:
+        """The directory."""
+        return self._path
+
+    @property
+    def mode(self) -> str:
+        """ "r", "a" or "r+", as it was opened."""
+        return self._mode
+
+    @property
+    def format(self) -> str:
+        """ "cq5", or "cq4" for a queue of Chronicle 4."""
+        return "cq4" if self._kind == lib.CX_KIND_V4 else "cq5"
+
+    @property
+    def writable(self) -> bool:
+        """Whether it can be appended to."""
+        return self._mode != "r"
+
+    @property
+    def roll_cycle(self) -> RollCycle:
+        """How long a file lasts and how indexes are cut; its counts are those of roll files that we create."""
+        return self._roll_cycle
+
+    @property
+    def wire_type(self) -> str:
+        """ "BINARY_LIGHT" or "FIELDLESS_BINARY"."""
+        return "FIELDLESS_BINARY" if self._fieldless else "BINARY_LIGHT"
+
+    @property
+    def source_id(self) -> int:
+        """Where messages of this queue come from, 0 if nobody said."""
+        return self._source_id
+
+    @property
+    def epoch_ms(self) -> int:
+        """When cycle 0 begins, in ms since 1970 UTC, as it is stored."""
+        return self._epoch_ms
+
+    @property
+    def roll_time(self) -> str | None:
+        """The time of day (UTC) at which a daily queue rolls, if it was given so."""
+        return self._roll_time
+
+    @property
+    def timeout_ms(self) -> int:
+        """How long calls wait for another process."""
+        return self._timeout_ms
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    # Contents.
+
+    @property
+    def first_cycle(self) -> int | None:
+        """Number of the first cycle that has a file, None if there is none (Java: Integer.MAX_VALUE)."""
+        numbers = self._cycle_numbers()
+        return numbers[0] if numbers else None
+
+    @property
+    def last_cycle(self) -> int | None:
+        """Number of the last cycle that has a file, None if there is none (Java: Integer.MIN_VALUE)."""
+        numbers = self._cycle_numbers()
+        return numbers[-1] if numbers else None
+
+    @property
+    def first_index(self) -> int | None:
+        """Index that the first message of the first cycle has; None if there is no cycle (Java: Long.MAX_VALUE)."""
+        cycle = self.first_cycle
+        return None if cycle is None else self.index(cycle, 0)
+
+    @property
+    def last_index(self) -> int | None:
+        """Index of the last message, None if there is none (Java: -1)."""
+        for number in reversed(self._cycle_numbers()):
+            count = self._cycle_facts(number).count
+            if count:
+                return self.index(number, count - 1)
+        return None
+
+    def cycles(self) -> Sequence[Cycle]:
+        """The cycles that have a file, in order."""
+        return tuple(Cycle(self, number) for number in self._cycle_numbers())
+
+    def count(self, start: int | None = None, end: int | None = None) -> int:
+        """Number of messages from index ``start`` on and before index ``end``; all of them by default.
+
+        The order of the two does not matter. Between two indexes of one cycle it is their difference, whether those
+        messages exist or not; raises NotFoundError if the cycle of either has no file. (Java: countExcerpts.)
+        """
+        numbers = self._cycle_numbers()
+        if not numbers:
+            if start is None and end is None:
+                return 0
+        elif start is None:
+            start = self.index(numbers[0], 0)
+        if end is None and numbers:
+            end = self.index(numbers[-1], self._cycle_facts(numbers[-1]).count)
+        assert start is not None or not numbers
+        return self._count(numbers, start or 0, end or 0)
+
+    def _count(self, numbers: Sequence[int], start: int, end: int) -> int:
+        start, end = sorted((_boundary.int64(start, "start"), _boundary.int64(end, "end")))
+        if start < 0:
+            raise UsageError(f"an index is not negative: {start}")
+        if start == end:
+            return 0
+        roll = self._roll_cycle
+        total = 0
+        # A tailer that went backward beyond a cycle's first message stands on sequence -1 of the next one (Java).
+        if roll.sequence_of(start) == roll.sequence_mask:
+            total += 1
+            start += 1
+        if roll.sequence_of(end) == roll.sequence_mask:
+            total -= 1
+            end += 1
+        low, high = roll.cycle_of(start), roll.cycle_of(end)
+        if low == high:
+            return total + end - start
+        for cycle in (low, high):
+            if cycle not in numbers:
+                raise NotFoundError(f"cannot count from {start:#x} to {end:#x}: cycle {cycle} has no roll file",
+                                    path=self._path)  # fmt: skip
+        whole = sum(self._cycle_facts(number).count for number in numbers if low <= number < high)
+        return total + whole - roll.sequence_of(start) + roll.sequence_of(end)
+
+    # Arithmetic.
+
+    def index(self, cycle: int, sequence: int) -> int:
+        """The index of message number ``sequence`` (from 0) of a cycle."""
+        return self._roll_cycle.index(cycle, sequence)
+
+    def cycle_of(self, index: int) -> int:
+        """The cycle of an index."""
+        return self._roll_cycle.cycle_of(index)
+
+    def sequence_of(self, index: int) -> int:
+        """The number within its cycle of an index."""
+        return self._roll_cycle.sequence_of(index)
+
+    def file_name(self, cycle: int) -> str:
+        """Name of a cycle's roll file, whether it exists or not."""
+        return self._roll_cycle.file_name(cycle, self._epoch_ms)
+
+    def cycle_of_file(self, name: str) -> int | None:
+        """The cycle whose roll file has this name (or path), None if no cycle's has."""
+        return self._roll_cycle.cycle_of_file(os.path.basename(name), self._epoch_ms)
+
+    def cycle_at(self, time_ms: int) -> int:
+        """The cycle of a moment, in ms since 1970 UTC."""
+        return self._roll_cycle.cycle_at(time_ms, self._epoch_ms)
+
+    def start_ms(self, cycle: int) -> int:
+        """When a cycle begins, in ms since 1970 UTC."""
+        return self._roll_cycle.start_ms(cycle, self._epoch_ms)
+
+    # Appenders and tailers.
+
+    def appender(self) -> Appender:
+        """A new appender. Each thread needs its own; raises ReadOnlyError in mode "r"."""
+        self._check_open()
+        if not self.writable:
+            raise ReadOnlyError("the queue was opened for reading only", path=self._path)
+        handle = self._handle.appender(self._timeout_ms)
+        appender: Appender
+        if self._clock is None and self._on_cycle is None:
+            appender = Appender(self, handle)
+        else:
+            told = None if self._on_cycle is None else self._told
+            appender = ObservedAppender(self, handle, self._clock, told)
+        self._adopt(appender)
+        return appender
+
+    def tailer(
+        self,
+        name: str | None = None,
+        *,
+        start: int | str | None = None,
+        direction: Direction | str | int = Direction.FORWARD,
+        meta: bool = False,
+    ) -> Tailer:
+        """A new tailer. Each thread needs its own.
+
+        ``name``: keeps its position in the table store under this name, as Java's named tailers do (not in mode "r").
+        ``start``: "start", "end", or an index to move to; default the first message, or where the name left off.
+        ``direction``: "forward", "backward" or "none". ``meta``: metadata documents are read, too.
+        """
+        self._check_open()
+        wanted = Direction.parse(direction)
+        if isinstance(start, str):
+            if start not in ("start", "end"):
+                raise UsageError(f"unknown start {start!r}", hint='one of "start", "end", or an index')
+        elif start is not None:
+            _boundary.int64(start, "start")
+        if name is not None:
+            if not isinstance(name, str):
+                raise TypeError(f"the name of a tailer is str, not {type(name).__name__}")
+            if not self.writable:
+                raise ReadOnlyError(f"the named tailer {name!r} would write its position", path=self._path)
+        handle = self._handle.tailer(name, self._timeout_ms)
+        tailer = Tailer(self, handle, name, meta, None if self._on_cycle is None else self._told)
+        self._adopt(tailer)
+        if wanted is not Direction.FORWARD:
+            tailer.direction = wanted
+        if start == "start":
+            tailer.to_start()
+        elif start == "end":
+            tailer.to_end()
+        elif start is not None:
+            tailer.move_to_index(int(start))
+        return tailer
+
+    @property
+    def table_store(self) -> TableStore:
+        """Keys and values of metadata.cq4t: locks, listing, positions of named tailers."""
+        return TableStore(self)
+
+    def refresh(self) -> None:
+        """Looks at the directory again, for others too: the listing in the table store is corrected.
+
+        Needed after roll files were deleted or put there by other means; does nothing to files in mode "r".
+        """
+        self._checked(lambda: lib.cx_queue_refresh(self._handle.number))
+
+    # End.
+
+    def close(self) -> None:
+        """Closes the appenders and tailers of this queue, then the queue. Once more is nothing.
+
+        Raises BusyError if a thread stays inside one of them for seconds.
+        """
+        with self._lock:
+            self._closed = True
+            children = list(self._children)
+        for child in children:
+            child.close()
+        self._handle.close()
+
+    def __enter__(self) -> Queue:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # Without a handle __init__ never ran: opening failed, and said so.
+        handle = getattr(self, "_handle", None)
+        if handle is not None and not handle.closed:
+            warnings.warn(f"unclosed queue {self._path!r}", ResourceWarning, source=self, stacklevel=2)
+            self.close()
+
+    def __repr__(self) -> str:
+        state = ", closed" if self._closed else ""
+        return f"<Queue {self._path!r}, {self.format} {self._roll_cycle.name}, mode {self._mode!r}{state}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a queue cannot be pickled: open it where it is needed")
+
+    # Helpers.
+
+    def _adopt(self, child: Appender | Tailer) -> None:
+        with self._lock:
+            self._children.add(child)
+            closed = self._closed
+        if closed:  # By another thread, after our check.
+            child.close()
+            self._check_open()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the queue is closed", path=self._path)
+
+    def _checked(self, call: Callable[[], int]) -> int:
+        return _boundary.checked(_boundary.patient(call, self._timeout_ms), self._path)
+
+    def _cycle_numbers(self) -> list[int]:
+        number = self._handle.number
+        capacity = 64
+        while True:
+            array = _boundary.int64s(capacity)
+            count = self._checked(lambda a=array, c=capacity: lib.cx_queue_cycles(number, a, c))  # type: ignore[misc]
+            if count <= capacity:
+                return _boundary.unpacked(array, count)
+            capacity = count + 16  # A roll may come between.
+
+    def _cycle_facts(self, cycle: int) -> _CycleFacts:
+        info = _boundary.new_cycle_info()
+        code = lib.cx_queue_cycle(self._handle.number, cycle, info)
+        if code == lib.CX_E_NOT_FOUND or code == lib.CX_E_NOT_READY:
+            return _NO_FACTS  # Deleted since it was listed, or just being created.
+        _boundary.checked(code, self._path)
+        return _CycleFacts(
+            info.count,
+            info.size_bytes,
+            info.used_bytes,
+            bool(info.closed),
+            bool(info.ready),
+            info.data_format,
+            info.index_count,
+            info.index_spacing,
+        )
+
+    def _told(self, cycle: int, acquired: bool) -> None:
+        """Calls on_cycle; its failure must not look like a failure of the append or read that caused it."""
+        assert self._on_cycle is not None
+        try:
+            self._on_cycle(cycle, os.path.join(self._path, self.file_name(cycle)), acquired)
+        except Exception as error:
+            warnings.warn(f"on_cycle failed for cycle {cycle}: {error!r}", ChronixWarning, stacklevel=3)

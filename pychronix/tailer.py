@@ -1,0 +1,624 @@
+"""Reading excerpts: the Tailer.
+
+The decision hidden here is how reading gets fast without the caller seeing it: the core scans up to 1 024 messages at a
+time, Python copies their bytes once and hands out iterators that run in C, and the position within such a batch is read
+off the iterator instead of being counted.
+
+How. ``_pending`` is an iterator that advances by one with every message handed out; ``operator.length_hint`` of it is
+the number of messages of the batch that were not. The native tailer already stands behind the batch, so the index is
+``_batch_end`` less that number. Any call but reading on first gives the rest back (``_settle``): the core unreads them,
+and ``_pending`` is exhausted, which ends every iterator over the batch, so that a loop in progress goes on where the
+call has put the tailer.
+
+Rules
+- What a reader sees was committed and never changes, hence reading ahead is invisible, but for the work it saves.
+- Named tailers store their position after every message, direction NONE repeats one message, metadata documents come
+  between: these three read one document at a time (``_singly``).
+- One thread at a time; a second one inside the core gets BusyError.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+from functools import lru_cache
+from itertools import chain, islice
+from operator import length_hint
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from weakref import WeakSet
+
+from pychronix import _boundary
+from pychronix._boundary import BATCH, ClosedFacts, Window, lib
+from pychronix.errors import UsageError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pychronix._boundary import Handle, TailerInfo
+    from pychronix.queue import Queue
+
+__all__ = ["Direction", "Spans", "Tailer", "TailerState"]
+
+_LARGE = 2048  # From this mean size on, slicing the mapping beats copying the whole region first and slicing that.
+_EAGER_GROWTH = 4  # read() reads ahead 1, 4, 16 ... messages: a random access pays for one, a loop soon for none.
+
+
+class Direction(IntEnum):
+    """Where a tailer goes after a read (Java: TailerDirection)."""
+
+    BACKWARD = -1
+    NONE = 0
+    FORWARD = 1
+
+    @classmethod
+    def parse(cls, direction: str | int) -> Direction:
+        """The direction of that name, in any case, or of that number."""
+        try:
+            if isinstance(direction, str):
+                return cls[direction.upper()]
+            return cls(direction)
+        except (KeyError, ValueError):
+            raise UsageError(
+                f"unknown direction {direction!r}", hint='one of "forward", "backward", "none"'
+            ) from None
+
+
+class TailerState(IntEnum):
+    """Where a tailer stands (Java: TailerState; spec 8.3 says what the next read does in each)."""
+
+    UNINITIALISED = lib.CX_UNINITIALISED
+    FOUND_IN_CYCLE = lib.CX_FOUND_IN_CYCLE
+    END_OF_CYCLE = lib.CX_END_OF_CYCLE
+    NOT_REACHED_IN_CYCLE = lib.CX_NOT_REACHED_IN_CYCLE
+    BEYOND_START_OF_CYCLE = lib.CX_BEYOND_START_OF_CYCLE
+    CYCLE_NOT_FOUND = lib.CX_CYCLE_NOT_FOUND
+
+
+class Spans(NamedTuple):
+    """A batch of messages without an object for each: message i is ``data[starts[i]:stops[i]]``.
+
+    Its index is ``first_index + i * step``. All three are read-only memoryviews; ``data`` lies in the mapped file and
+    stays valid as long as it is referred to, starts and stops are copies of type int32.
+    """
+
+    data: memoryview
+    starts: memoryview
+    stops: memoryview
+    first_index: int
+    step: int
+
+
+_NOTHING: Iterator[bytes] = iter(())
+# In _pending while a batch is being scanned and none of it is handed out: if Ctrl-C strikes there, nothing is lost.
+_SCANNED: Iterator[bytes] = iter([])
+
+_tailers: WeakSet[Tailer] = WeakSet()
+
+
+def _forget_batches() -> None:
+    """In a forked child, what the parent read ahead is the parent's: the next read is to answer ForkedError."""
+    for tailer in list(_tailers):
+        tailer._forget()
+
+
+os.register_at_fork(after_in_child=_forget_batches)
+
+
+@lru_cache(maxsize=64)
+def _full_batch(length: int, pitch: int) -> Struct:
+    """Takes a whole batch of messages of one length out of its region at once."""
+    one = f"4x{length}s"
+    gap = f"{pitch - 4 - length}x" if pitch - 4 - length else ""
+    return Struct((one + gap) * (BATCH - 1) + one)
+
+
+class Tailer:
+    """Reads a queue's excerpts in order, forward or backward, from any position.
+
+    Comes from ``Queue.tailer()``. Iterating yields the payloads as bytes up to the present end; iterating again
+    continues there. A payload is exactly what is stored: an excerpt that was appended empty reads as the one padding
+    byte 8F. Memoryviews from ``views()`` need no copy and stay valid after everything is closed.
+
+    A tailer that reads a message does not change the queue. One with a name keeps its position in the table store,
+    where the next tailer of that name, in this process, another, or Java, continues.
+
+    One thread at a time. Calls on the tailer in the body of a loop over it are fine: the loop goes on at the new
+    position. (Java: StoreTailer.)
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_acquired",
+        "_acquired_cycle",
+        "_batch",
+        "_batch_end",
+        "_direction",
+        "_excerpt",
+        "_facts",
+        "_handle",
+        "_limit",
+        "_meta",
+        "_name",
+        "_number",
+        "_path",
+        "_payloads",
+        "_pending",
+        "_queue",
+        "_singly",
+        "_step",
+        "_striding",
+        "_told",
+        "_window",
+    )
+
+    _facts: TailerInfo
+
+    def __init__(
+        self,
+        queue: Queue,
+        handle: Handle,
+        name: str | None = None,
+        meta: bool = False,
+        told: Callable[[int, bool], None] | None = None,
+    ) -> None:
+        self._queue = queue
+        self._handle = handle
+        self._number = handle.number
+        self._path = handle.path
+        self._name = name
+        self._meta = meta
+        self._told = told
+        self._facts = lib.cx_tailer_facts(handle.number)
+        self._acquired = 0
+        self._acquired_cycle: int | None = None
+        self._direction = Direction.FORWARD
+        self._striding = False
+        self._singly = False
+        self._batch = _boundary.new_batch()
+        self._excerpt = _boundary.new_excerpt()
+        self._window: Window | None = None
+        self._limit = 1
+        self._pending: Iterator[object] = _NOTHING
+        self._payloads: Iterator[bytes] = _NOTHING
+        self._batch_end = 0
+        self._step = 1
+        self._choose_way()
+        self._announce()
+        _tailers.add(self)
+
+    # Reading.
+
+    def read(self) -> bytes | None:
+        """The next payload, or None at the end. Call again later: there may be more.
+
+        Fine for a message now and then and for polling; a loop over the tailer is the fast way to read many. Raises
+        CorruptError with path and offset where the file breaks the format; ClosedError, BusyError, ForkedError.
+        """
+        for payload in self._payloads:
+            return payload
+        if self._limit == 1 or self._singly:
+            if not self._read_one():
+                self._limit = 1
+                return None
+            excerpt = self._excerpt
+            self._limit = _EAGER_GROWTH
+            return _boundary.copy(excerpt.address, excerpt.length)
+        payloads = self._fill(self._limit)
+        if payloads is None:
+            self._limit = 1
+            return None
+        self._limit = min(self._limit * _EAGER_GROWTH, BATCH)
+        return next(payloads)
+
+    def read_many(self, count: int) -> list[bytes]:
+        """The next payloads, at most ``count``; fewer, possibly none, at the end."""
+        if _boundary.int64(count, "count") < 0:
+            raise UsageError(f"a count is not negative: {count}")
+        if self._singly:
+            return list(islice(iter(self.read, None), count))
+        found = list(islice(self._payloads, count))
+        while len(found) < count:
+            payloads = self._fill(min(count - len(found), BATCH))
+            if payloads is None:
+                break
+            found.extend(payloads)
+        return found
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The payloads up to the present end, as bytes. The fast way.
+
+        With direction NONE this repeats one message for ever.
+        """
+        if self._singly:
+            return iter(self.read, None)
+        return chain.from_iterable(self._payload_batches())
+
+    def with_index(self) -> Iterator[tuple[int, bytes]]:
+        """Pairs of index and payload up to the present end. A metadata document has the index of the next message."""
+        if self._singly:
+            return self._indexed_singly()
+        return chain.from_iterable(self._indexed_batches())
+
+    def views(self) -> Iterator[memoryview]:
+        """The payloads up to the present end as read-only memoryviews of the mapped file: no copy is made.
+
+        A view stays valid as long as it is referred to, also after closing, and keeps its window mapped meanwhile
+        (64 MiB of address space or less, no memory). Cutting a roll file short under a view ends the process (SIGBUS).
+        """
+        if self._singly:
+            return self._views_singly()
+        return chain.from_iterable(self._view_batches())
+
+    def spans(self, limit: int = BATCH) -> Iterator[Spans]:
+        """The messages up to the present end in batches of at most ``limit``, without an object for each.
+
+        For bulk work on columns. The position moves by whole batches. Raises UsageError for named tailers, direction
+        NONE and metadata, which are read one at a time.
+        """
+        if not 1 <= limit <= BATCH:
+            raise UsageError(f"limit is within 1..{BATCH}, not {limit}")
+        while count := self._scan(limit):
+            batch = self._batch
+            self._pending = self._payloads = _NOTHING
+            starts, stops = _boundary.spans_copied(batch, count)
+            yield Spans(
+                self._window_of(batch.window).part(batch.address, batch.region),
+                starts,
+                stops,
+                batch.first_index,
+                self._step,
+            )
+
+    # Moving.
+
+    def to_start(self) -> Tailer:
+        """Before the first message. Returns the tailer itself, as Java."""
+        self._move(lambda: lib.cx_to_start(self._number))
+        return self
+
+    def to_end(self) -> Tailer:
+        """Behind the last message; with direction BACKWARD on the last message. Returns the tailer itself, as Java."""
+        self._move(lambda: lib.cx_to_end(self._number))
+        return self
+
+    def move_to_index(self, index: int) -> bool:
+        """Whether there is a message with this index, which the next read then returns.
+
+        If not, ``state`` says why, and reading goes on as spec 8.3 has it: with an index one beyond a closed cycle at
+        the next one, with an index not reached yet once it is, with a cycle that does not exist where the tailer was.
+        """
+        if self._pending is not _NOTHING:
+            self._settle()
+        self._limit = 1
+        try:
+            code = lib.cx_move_to_index(self._number, index)
+        except (TypeError, OverflowError):
+            index = _boundary.int64(index, "index")
+            code = lib.cx_move_to_index(self._number, index)
+        if code < 0:
+            code = self._persist(code, lambda: lib.cx_move_to_index(self._number, index))
+        if self._told is not None:
+            self._announce()
+        return code == 1
+
+    def move_to_cycle(self, cycle: int) -> bool:
+        """Whether this cycle has a roll file; the tailer then stands on its first message."""
+        number = _boundary.int64(cycle, "cycle")
+        return self._move(lambda: lib.cx_move_to_cycle(self._number, number)) == 1
+
+    @property
+    def direction(self) -> Direction:
+        """FORWARD, BACKWARD or NONE; can be set, also by name.
+
+        The position is that of the next read in any direction: having read message 2 forward, a tailer turned round
+        reads 3 (if there is one), then 2 (Java; spec 8.3).
+        """
+        return self._direction
+
+    @direction.setter
+    def direction(self, direction: Direction | str | int) -> None:
+        wanted = Direction.parse(direction)
+        self._move(lambda: lib.cx_set_direction(self._number, wanted))
+        self._direction = wanted
+        self._choose_way()
+
+    @property
+    def striding(self) -> bool:
+        """Whether going backward visits only every message that has an entry in the index (spec 8.5); can be set."""
+        return self._striding
+
+    @striding.setter
+    def striding(self, striding: bool) -> None:
+        self._move(lambda: lib.cx_set_striding(self._number, 1 if striding else 0))
+        self._striding = bool(striding)
+        self._choose_way()
+
+    @property
+    def meta(self) -> bool:
+        """Whether metadata documents (headers, index pages, the user's) are read, too; can be set."""
+        return self._meta
+
+    @meta.setter
+    def meta(self, meta: bool) -> None:
+        self._settle()
+        self._meta = bool(meta)
+        self._choose_way()
+
+    # Facts.
+
+    @property
+    def queue(self) -> Queue:
+        """The queue this tailer reads."""
+        return self._queue
+
+    @property
+    def name(self) -> str | None:
+        """Name under which the position is kept, None for an ordinary tailer."""
+        return self._name
+
+    @property
+    def index(self) -> int:
+        """Index of the next message to read, exact also within a loop; 0 before an empty queue has a message."""
+        rest = length_hint(self._pending)
+        if rest:
+            return self._batch_end - self._step * rest
+        if self._pending is _SCANNED:
+            self._settle()
+        return self._facts.index
+
+    @property
+    def last_read_index(self) -> int | None:
+        """Index of the last message read, None before the first."""
+        rest = length_hint(self._pending)
+        if rest:
+            return self._batch_end - self._step * (rest + 1)
+        index = self._facts.last_read_index
+        return None if index < 0 else index
+
+    @property
+    def is_meta(self) -> bool:
+        """Whether the last document read was metadata, which only happens with ``meta``."""
+        return self._meta and self._excerpt.meta != 0
+
+    @property
+    def cycle(self) -> int | None:
+        """The cycle whose roll file is open, or was last; None if none was."""
+        cycle = self._facts.cycle
+        return None if cycle < 0 else cycle
+
+    @property
+    def sequence(self) -> int:
+        """Number within its cycle of the next message to read."""
+        return self._queue.sequence_of(self.index)
+
+    @property
+    def state(self) -> TailerState:
+        """Where the tailer stands, in Java's words."""
+        if length_hint(self._pending):
+            return TailerState.FOUND_IN_CYCLE
+        return TailerState(self._facts.state)
+
+    # End.
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._handle.closed
+
+    def close(self) -> None:
+        """Gives the roll file back. Once more is nothing. Views stay valid."""
+        if self._handle.closed:
+            return
+        self._handle.close()
+        self._forget()
+        self._window = None
+        self._facts = ClosedFacts("tailer", self._path)  # type: ignore[assignment]
+        if self._told is not None and self._acquired_cycle is not None:
+            cycle, self._acquired_cycle = self._acquired_cycle, None
+            self._told(cycle, False)
+
+    def __enter__(self) -> Tailer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        name = "" if self._name is None else f" {self._name!r}"
+        if self.closed:
+            return f"<Tailer{name} of {self._path!r}, closed>"
+        return (
+            f"<Tailer{name} of {self._path!r}, {self._direction.name.lower()}, index {self.index:#x}, "
+            f"{self.state.name}>"
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a tailer cannot be pickled: open the queue where it is needed")
+
+    # Batches.
+
+    def _choose_way(self) -> None:
+        self._singly = (
+            self._name is not None
+            or self._meta
+            or self._direction is Direction.NONE
+            or (self._striding and self._direction is Direction.BACKWARD)
+        )
+        self._limit = 1
+
+    def _forget(self) -> None:
+        """Ends all iterators over the current batch, whose rest is then read by nobody."""
+        deque(self._pending, maxlen=0)
+        self._pending = self._payloads = _NOTHING
+
+    def _settle(self) -> None:
+        """Gives back what was scanned but not handed out: the native tailer then stands where the caller thinks."""
+        rest = self._batch.count if self._pending is _SCANNED else length_hint(self._pending)
+        if rest:
+            # Unread first: if another thread is inside, nothing must be lost here.
+            _boundary.checked(lib.cx_unread(self._number, rest), self._path)
+            self._forget()
+        else:
+            self._pending = self._payloads = _NOTHING
+
+    def _scan(self, limit: int) -> int:
+        """Scans the next batch into _batch; the number of its messages, 0 at the end."""
+        if self._pending is not _NOTHING:
+            self._settle()
+        if self._singly:
+            raise UsageError(
+                "spans cannot be had of named tailers, with metadata, direction NONE or striding", path=self._path
+            )
+        batch = self._batch
+        batch.count = 0
+        self._pending = _SCANNED
+        count = lib.cx_scan(self._number, batch, limit)
+        if count <= 0:
+            self._pending = _NOTHING
+            if count == lib.CX_E_NOT_READY:
+                return 0  # The next roll file is being created: there is nothing in it yet.
+            if count < 0:
+                raise _boundary.error_for(count, self._path)
+        if self._told is not None:
+            self._announce()
+        if count:
+            self._step = self._direction
+            self._batch_end = batch.first_index + self._step * count
+        return count
+
+    def _fill(self, limit: int) -> Iterator[bytes] | None:
+        """Scans the next batch and makes its payloads, which _pending and _payloads then refer to; None at the end."""
+        count = self._scan(limit)
+        if not count:
+            return None
+        batch = self._batch
+        region = batch.region
+        if region > _LARGE * count:
+            pending, views = self._views_of_batch(count)
+            self._pending = pending
+            # Made when they are asked for: a batch may be as large as a window.
+            self._payloads = map(bytes, views)
+            return self._payloads
+        data = _boundary.copy(batch.address, region)
+        length = batch.equal_length
+        if count == BATCH and length >= 0:
+            items = _full_batch(length, batch.pitch).unpack_from(data)
+            if self._step < 0:
+                items = items[::-1]
+            self._pending = self._payloads = iter(items)
+            return self._payloads
+        starts, stops = _boundary.spans(batch, count)
+        self._pending = pending = iter(starts)
+        self._payloads = map(data.__getitem__, map(slice, pending, stops))
+        return self._payloads
+
+    def _views_of_batch(self, count: int) -> tuple[Iterator[int], Iterator[memoryview]]:
+        batch = self._batch
+        view = self._window_of(batch.window).part(batch.address, batch.region)
+        starts, stops = _boundary.spans(batch, count)
+        pending = iter(starts)
+        return pending, map(view.__getitem__, map(slice, pending, stops))
+
+    def _window_of(self, number: int) -> Window:
+        window = self._window
+        # While it is ours its number cannot be given to another window.
+        if window is None or window.number != number:
+            self._window = window = Window(self._number, number)
+        return window
+
+    def _payload_batches(self) -> Iterator[Iterator[bytes]]:
+        while True:
+            if self._singly:
+                yield iter(self.read, None)
+                return
+            # The rest of a batch that read() or an earlier loop began; an exhausted iterator is harmless.
+            payloads: Iterator[bytes] | None = self._payloads
+            if not length_hint(self._pending) or payloads is _NOTHING:
+                payloads = self._fill(BATCH)
+                if payloads is None:
+                    return
+            assert payloads is not None
+            yield payloads
+
+    def _indexed_batches(self) -> Iterator[Iterator[tuple[int, bytes]]]:
+        while True:
+            if self._singly:
+                yield self._indexed_singly()
+                return
+            payloads: Iterator[bytes] | None = self._payloads
+            if not length_hint(self._pending) or payloads is _NOTHING:
+                payloads = self._fill(BATCH)
+                if payloads is None:
+                    return
+            assert payloads is not None
+            # read() within the loop must not take from this batch behind zip's back: it settles first.
+            self._payloads = _NOTHING
+            yield zip(range(self.index, self._batch_end, self._step), payloads, strict=False)
+
+    def _view_batches(self) -> Iterator[Iterator[memoryview]]:
+        while True:
+            if self._singly:
+                yield self._views_singly()
+                return
+            count = self._scan(BATCH)
+            if not count:
+                return
+            self._pending, views = self._views_of_batch(count)
+            yield views
+
+    # One at a time.
+
+    def _read_one(self) -> bool:
+        """Reads the next document into _excerpt; False at the end."""
+        if self._pending is not _NOTHING:
+            self._settle()
+        code = lib.cx_read(self._number, self._excerpt, self._meta)
+        if code < 0:
+            if code == lib.CX_E_NOT_READY:
+                return False
+            code = self._persist(code, lambda: lib.cx_read(self._number, self._excerpt, self._meta))
+        if self._told is not None:
+            self._announce()
+        return code == 1
+
+    def _indexed_singly(self) -> Iterator[tuple[int, bytes]]:
+        excerpt = self._excerpt
+        while self._read_one():
+            yield excerpt.index, _boundary.copy(excerpt.address, excerpt.length)
+
+    def _views_singly(self) -> Iterator[memoryview]:
+        excerpt = self._excerpt
+        while self._read_one():
+            yield self._window_of(excerpt.window).part(excerpt.address, excerpt.length)
+
+    # Helpers.
+
+    def _move(self, call: Callable[[], int]) -> int:
+        self._settle()
+        self._limit = 1
+        code = call()
+        if code < 0:
+            code = self._persist(code, call)
+        self._announce()
+        return code
+
+    def _persist(self, code: int, call: Callable[[], int]) -> int:
+        code = _boundary.patiently(call, code, self._queue.timeout_ms)
+        if code < 0:
+            raise _boundary.error_for(code, self._path)
+        return code
+
+    def _announce(self) -> None:
+        """Tells the queue's on_cycle of roll files opened since the last look."""
+        if self._told is None:
+            return
+        facts = self._facts
+        if facts.acquired != self._acquired:
+            self._acquired = facts.acquired
+            before, self._acquired_cycle = self._acquired_cycle, facts.acquired_cycle
+            if before is not None:
+                self._told(before, False)
+            self._told(self._acquired_cycle, True)
