@@ -26,6 +26,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, TextIO
 
 import pychronix as px
@@ -194,7 +195,8 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 # --- messages out ----------------------------------------------------------------------------------------------------
 
 
-class Message(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Message:
     """What is printed of a document."""
 
     index: int
@@ -327,21 +329,22 @@ def _add_cat(parser: argparse.ArgumentParser) -> None:
 
 
 def _cat(options: argparse.Namespace) -> None:
-    with px.open_queue(options.queue) as queue, queue.tailer(meta=options.meta) as tailer:
-        start = options.start if options.start is not None else ("end" if options.reverse else "start")
+    with px.open_queue(options.queue) as queue, queue.tailer() as tailer:
+        tailer.meta = options.meta
+        start: int | str = options.start if options.start is not None else ("end" if options.reverse else "start")
         tailer.direction = "backward" if options.reverse else "forward"
-        if start == "start":
-            tailer.to_start()
-        elif start == "end":
-            tailer.to_end()
-        else:
+        if isinstance(start, int):
             _move_to(queue, tailer, start)
+        elif start == "start":
+            tailer.to_start()
+        else:
+            tailer.to_end()
         _print(itertools.islice(_messages(queue, tailer), options.count), options.output)
 
 
 def _move_to(queue: px.Queue, tailer: px.Tailer, index: int) -> None:
     """Stands before the message with this index; one past the last message of a cycle is a place, too."""
-    if tailer.move_to_index(index) or tailer.state == "END_OF_CYCLE":
+    if tailer.move_to_index(index) or tailer.state is px.TailerState.END_OF_CYCLE:
         return
     last = queue.last_index
     if last is not None and index == last + 1:
@@ -371,7 +374,7 @@ def _tail(options: argparse.Namespace) -> None:
             return
         out = _stdout()
         following = follow(
-            tailer.with_index(), poll_ms_min=POLL_MS_MIN, poll_ms_max=POLL_MS_MAX, sleep=_PipeWatch(out).sleep
+            tailer.with_index, poll_ms_min=POLL_MS_MIN, poll_ms_max=POLL_MS_MAX, sleep=_PipeWatch(out).sleep
         )
         shown, roll = OUTPUTS[options.output], queue.roll_cycle
         for index, payload in following:
@@ -393,8 +396,9 @@ def _move_before_last(queue: px.Queue, tailer: px.Tailer, count: int) -> None:
 
 def _messages(queue: px.Queue, tailer: px.Tailer) -> Iterator[Message]:
     roll = queue.roll_cycle
+    meta = tailer.meta
     for index, payload in tailer.with_index():
-        yield Message(index, payload, False, roll)
+        yield Message(index, payload, meta and tailer.is_meta, roll)
 
 
 def _print(messages: Iterable[Message], output: str) -> None:

@@ -24,7 +24,7 @@ class StopEvent(Protocol):
 
 
 def follow(
-    source: Iterable[T],
+    source: Iterable[T] | Callable[[], Iterable[T]],
     *,
     poll_ms_min: float = 0.05,
     poll_ms_max: float = 20.0,
@@ -33,22 +33,22 @@ def follow(
 ) -> Iterator[T]:
     """What ``source`` yields, for ever: at its end this waits and iterates it again.
 
-    ``source`` is a tailer, or its ``with_index()``, or anything else whose iteration ends where the data ends and goes
-    on there when iterated again. A pause lasts poll_ms_min after an item and doubles up to poll_ms_max while none
-    comes. ``stop`` is looked at before each item and each pause; once it is set, the iteration ends. ``sleep`` takes
-    seconds; tests pass their own. Ctrl-C is raised as KeyboardInterrupt where the caller stands, and no item is lost:
-    one that was not yielded is yielded by the next iteration.
+    ``source`` is a tailer, or a method of one (``tailer.with_index``, ``tailer.views``): anything whose iteration, or
+    whose call's result, ends where the data ends and goes on there the next time. A pause lasts poll_ms_min after an
+    item and doubles up to poll_ms_max while none comes. ``stop`` is looked at before each item and each pause; once it
+    is set, the iteration ends. ``sleep`` takes seconds; tests pass their own. Ctrl-C is raised as KeyboardInterrupt
+    where the caller stands, and no item is lost: one that was not yielded is yielded by the next iteration.
 
     >>> for payload in follow(queue.tailer("end")):  # doctest: +SKIP
     ...     print(payload)
     """
     if not 0 < poll_ms_min <= poll_ms_max:
         raise UsageError(f"poll_ms_min is to be above 0 and at most poll_ms_max, not {poll_ms_min} and {poll_ms_max}")
-    return _follow(source, poll_ms_min, poll_ms_max, stop, sleep)
+    return _follow(source if callable(source) else source.__iter__, poll_ms_min, poll_ms_max, stop, sleep)
 
 
 def _follow(
-    source: Iterable[T],
+    read: Callable[[], Iterable[T]],
     poll_ms_min: float,
     poll_ms_max: float,
     stop: StopEvent | None,
@@ -56,7 +56,7 @@ def _follow(
 ) -> Iterator[T]:
     pause_ms = poll_ms_min
     while stop is None or not stop.is_set():
-        for item in source:
+        for item in read():
             pause_ms = poll_ms_min
             yield item
             if stop is not None and stop.is_set():

