@@ -232,22 +232,14 @@ def _compile(text: str) -> _Pattern:
 # --- the value ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RollCycle:
-    """How long a cycle is, what its files are called, and how its indexes are cut.
+class _Known:
+    """Java's roll cycles as attributes.
 
-    A value: equal by its fields, hashable, cheap to pass on. The 28 which Java knows are attributes
-    (``RollCycle.FAST_DAILY``) and entries of ``ROLL_CYCLES``; ``RollCycle.parse`` finds one by name
-    or pattern. Times are milliseconds since 1970 UTC; ``epoch_ms`` is what the table store records.
+    They stand in a base class, because tools that print a dataclass (hypothesis, for one) print its ClassVars, too,
+    and here each would print all 28 again.
     """
 
-    name: str
-    format: str
-    length_ms: int
-    index_count: int
-    index_spacing: int
-    shift: int = field(default=0, repr=False)
-    """Bits of an index that hold the sequence; 0 asks for what the counts give."""
+    __slots__ = ()
 
     FIVE_MINUTELY: ClassVar[RollCycle]
     TEN_MINUTELY: ClassVar[RollCycle]
@@ -277,6 +269,24 @@ class RollCycle:
     TEST2_DAILY: ClassVar[RollCycle]
     TEST4_DAILY: ClassVar[RollCycle]
     TEST8_DAILY: ClassVar[RollCycle]
+
+
+@dataclass(frozen=True, slots=True)
+class RollCycle(_Known):
+    """How long a cycle is, what its files are called, and how its indexes are cut.
+
+    A value: equal by its fields, hashable, cheap to pass on. The 28 which Java knows are attributes
+    (``RollCycle.FAST_DAILY``) and entries of ``ROLL_CYCLES``; ``RollCycle.parse`` finds one by name
+    or pattern. Times are milliseconds since 1970 UTC; ``epoch_ms`` is what the table store records.
+    """
+
+    name: str
+    format: str
+    length_ms: int
+    index_count: int
+    index_spacing: int
+    shift: int = field(default=0, repr=False)
+    """Bits of an index that hold the sequence; 0 asks for what the counts give."""
 
     def __post_init__(self) -> None:
         _check_counts(self.index_count, self.index_spacing)
@@ -520,7 +530,7 @@ ROLL_CYCLES: Mapping[str, RollCycle] = MappingProxyType({roll.name: roll for rol
 _BY_FORMAT: Mapping[str, RollCycle] = MappingProxyType({roll.format: roll for roll in reversed(_TABLE)})
 
 for _roll in _TABLE:
-    setattr(RollCycle, _roll.name, _roll)
+    setattr(_Known, _roll.name, _roll)
 del _roll
 
 

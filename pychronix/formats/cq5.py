@@ -60,6 +60,7 @@ class _Padding(c.Construct):  # type: ignore[misc]
 
     def __init__(self, modulus: int, residue: int = 0) -> None:
         super().__init__()
+        self.flagbuildnone = True
         self.modulus, self.residue = modulus, residue
 
     def _gap(self, stream: Any, context: Any) -> int:
@@ -195,6 +196,7 @@ TwoLong = c.FocusedSeq(
     "value", _Padding(16, 15), c.Const(b"\x8d" + struct.pack("<qq", 2, 2)), "value" / c.Array(2, c.Int64sl)
 )
 WireTypeField = _field("wireType", _typed("WireType", _after(c.Const(_text("BINARY_LIGHT")), c.Pass)))
+Recovery = _field("recovery", _typed("TimedStoreRecovery", _block(c.Struct(_field("timeStamp", BoundLong)))))
 
 index_array = c.Struct(
     _Padding(8, 7),
@@ -243,7 +245,7 @@ def roll_header(release: str) -> Any:
             _field("roll", _typed("SCQSRoll", _block(_roll_settings(integer)))),
             indexing,
             _field("lastAcknowledgedIndexReplicated", BoundLong),
-            _field("recovery", _typed("TimedStoreRecovery", _block(c.Struct(_field("timeStamp", BoundLong))))),
+            Recovery,
             _field("deltaCheckpointInterval", integer),
             _field("lastIndexReplicated", BoundLong),
             _field("sourceId", integer),
@@ -271,23 +273,27 @@ def _roll_settings(integer: Any, roll_time: bool = False, roll_time_zone: bool =
 # --- the table store (3) -------------------------------------------------------------------------
 
 
-def table_header(
-    *, delta_checkpoint_interval: bool = True, roll_time: bool = False, roll_time_zone: bool = False, bare: bool = False
-) -> Any:
-    """The first document of ``metadata.cq4t``, release 5.17 and later.
+def table_header(release: str, *, roll_time: bool = False, roll_time_zone: bool = False) -> Any:
+    """The first document of a table store as a release writes it.
 
-    ``delta_checkpoint_interval`` is False from 5.27 on (Appendix F); ``bare`` is True up to 5.21.
+    ``release`` is one of "4.16" (``directory-listing.cq4t``), "5.16", "5.17" (to 5.21), "5.24" (to 5.26) and "5.27"
+    (to 2026.4, without deltaCheckpointInterval). The two oldest are not padded.
     """
-    integer = BareInt if bare else SmallestInt
-    meta = [_field("roll", _typed("SCQSRoll", _block(_roll_settings(integer, roll_time, roll_time_zone))))]
-    if delta_checkpoint_interval:
+    integer = BareInt if release in ("4.16", "5.16", "5.17") else SmallestInt
+    roll = _roll_settings(integer, roll_time, roll_time_zone)
+    meta = [_field("roll", _typed("SCQSRoll", _block(roll)))]
+    if release != "5.27":
         meta.append(_field("deltaCheckpointInterval", integer))
     meta.append(_field("sourceId", integer))
-    store = c.FocusedSeq(
-        "value",
-        "value" / c.Struct(WireTypeField, _field("metadata", _typed("SCQMeta", _block(c.Struct(*meta))))),
-        _Padding(4),
-    )
+    fields = [WireTypeField]
+    if release in ("4.16", "5.16"):
+        fields.append(
+            _field("recovery", _typed("TimedStoreRecovery", _block(c.Struct(_field("timeStamp", BoundLong)))))
+        )
+    if release != "4.16":
+        fields.append(_field("metadata", _typed("SCQMeta", _block(c.Struct(*meta)))))
+    aligned = release not in ("4.16", "5.16")
+    store = c.FocusedSeq("value", "value" / c.Struct(*fields), _Padding(4 if aligned else 1))
     return _document(_event("header", _typed("STStore", _block(store))), META_DATA)
 
 
