@@ -35,10 +35,13 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote_plus
 
 import pytest
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 RELEASE = "2026.4"
 RELEASES = ("4.16.4", "5.16.11", "5.17.43", "5.19.76", "5.20.123", "5.21.99", "5.24ea27", "5.26ea7", "2026.4")
@@ -334,7 +337,7 @@ def _run_maven(release: str, home: Path, classpath_path: Path) -> None:
     if maven is None:
         raise PeerUnavailableError("Maven (mvn) is not installed: apt-get install maven")
     command = [
-        maven, "-q", "-B", "-f", str(_PROJECT / "pom.xml"),
+        maven, "-q", "-B", "-Dstyle.color=never", "-f", str(_PROJECT / "pom.xml"),
         f"-Dchronicle.version={release}",
         f"-Dslf4j.version={'2.0.17' if release.startswith('20') else '1.7.36'}",
         f"-Dpeer.build={home}",
@@ -346,6 +349,8 @@ def _run_maven(release: str, home: Path, classpath_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_S, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired as error:
         raise PeerUnavailableError(f"Maven took more than {_BUILD_S:.0f} s for release {release}") from error
+    if "COMPILATION ERROR" in done.stdout:
+        raise PeerError(f"the peer's own sources do not compile against release {release}:\n{done.stdout[:2000]}")
     if done.returncode != 0:
         raise PeerUnavailableError(f"Maven cannot build release {release}: {(done.stdout + done.stderr)[-2000:]}")
 
@@ -424,29 +429,35 @@ class Reply(NamedTuple):
     rows: list[list[str]]
 
 
-class JavaPeer:
-    """A running Java process. Use `open` for a queue; `close` ends it, `kill` ends it as a crash would."""
+class JavaProcess:
+    """A running Java process that speaks the line protocol, and its end: in order (`close`) or as a crash (`kill`)."""
 
-    def __init__(self, build: PeerBuild, properties: dict[str, str] | None = None, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        build: PeerBuild,
+        properties: dict[str, str] | None = None,
+        options: Sequence[str] = (),
+        *,
+        main_class: str = "Peer",
+    ) -> None:
         self.release = build.release
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
         self._last_stderr = ""
         self._buffer = bytearray()
         properties_options = [f"-D{name}={value}" for name, value in (properties or {}).items()]
         self._process = subprocess.Popen(
-            build.command("Peer", options=[*properties_options, *options]),
+            build.command(main_class, options=[*properties_options, *options]),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, bufsize=0,
         )  # fmt: skip
         assert self._process.stdin is not None and self._process.stdout is not None
         self._stdin = self._process.stdin
         self._stdout = self._process.stdout
         os.set_blocking(self._stdin.fileno(), False)
-        self.queues: weakref.WeakSet[JavaQueue] = weakref.WeakSet()
 
     def __repr__(self) -> str:
-        return f"<JavaPeer {self.release} pid {self.pid}{'' if self.running else ' ended'}>"
+        return f"<{type(self).__name__} {self.release} pid {self.pid}{'' if self.running else ' ended'}>"
 
-    def __enter__(self) -> JavaPeer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -532,6 +543,34 @@ class JavaPeer:
         """``pid``, ``release`` and ``java`` (the JVM's version) of the process."""
         return self.request("hello").fields
 
+    def close(self) -> None:
+        """Ends the process in order (its stdin closes) and reaps it; kills it if that takes more than 20 s."""
+        if self.running:
+            self._stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(20)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL, then reaps: when this returns the process is gone and its pid is dead. Harmless if it has ended."""
+        if self.running:
+            self._process.send_signal(signal.SIGKILL)
+        self._process.wait(20)
+        for stream in (self._stdin, self._stdout):
+            with contextlib.suppress(OSError):
+                stream.close()
+        if not self._stderr.closed:
+            self._last_stderr = self.stderr(1 << 16)
+            self._stderr.close()
+
+
+class JavaPeer(JavaProcess):
+    """A Java process with queues. Use `open` for one; see `JavaQueue`."""
+
+    def __init__(self, build: PeerBuild, properties: dict[str, str] | None = None, options: Sequence[str] = ()) -> None:
+        super().__init__(build, properties, options)
+        self.queues: weakref.WeakSet[JavaQueue] = weakref.WeakSet()
+
     def roll_cycles(self) -> list[JavaRollCycle]:
         """Every roll cycle the release knows."""
         rows = self.request("rollcycles").rows
@@ -568,26 +607,6 @@ class JavaPeer:
         """Closes every queue still open in the process."""
         for queue in list(self.queues):
             queue.close()
-
-    def close(self) -> None:
-        """Ends the process in order (its stdin closes) and reaps it; kills it if that takes more than 20 s."""
-        if self.running:
-            self._stdin.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(20)
-        self.kill()
-
-    def kill(self) -> None:
-        """SIGKILL, then reaps: when this returns the process is gone and its pid is dead. Harmless if it has ended."""
-        if self.running:
-            self._process.send_signal(signal.SIGKILL)
-        self._process.wait(20)
-        for stream in (self._stdin, self._stdout):
-            with contextlib.suppress(OSError):
-                stream.close()
-        if not self._stderr.closed:
-            self._last_stderr = self.stderr(1 << 16)
-            self._stderr.close()
 
 
 class JavaQueue:
@@ -731,8 +750,9 @@ class JavaAppender:
         self.queue = queue
         self.number = number
 
-    def _request(self, verb: str, **fields: int | str | bytes) -> Reply:
-        return self.queue.peer.request(verb, a=self.number, **fields)
+    def _request(self, verb: str, **fields: object) -> Reply:
+        self.queue.peer.send(verb, a=self.number, **fields)
+        return self.queue.peer.receive(verb)
 
     def append(self, data: bytes) -> int:
         """``writeBytes``; the index. Empty data is stored by Java as one byte ``8F``."""
@@ -813,8 +833,9 @@ class JavaTailer:
         self.queue = queue
         self.number = number
 
-    def _request(self, verb: str, **fields: int | str | bytes) -> Reply:
-        return self.queue.peer.request(verb, t=self.number, **fields)
+    def _request(self, verb: str, **fields: object) -> Reply:
+        self.queue.peer.send(verb, t=self.number, **fields)
+        return self.queue.peer.receive(verb)
 
     def read(self, *, meta: bool = False) -> Excerpt | None:
         """The next document, None if there is none now; with `meta` also metadata documents."""
@@ -962,6 +983,34 @@ class JavaFollow:
         if state.running:
             raise PeerError(f"follower of {self.queue.peer!r} does not stop: {state}")
         return state
+
+
+class JavaBench(JavaProcess):
+    """Java's side of a paired benchmark (see Bench.java): each call is one measured round, and gives nanoseconds."""
+
+    def __init__(self, build: PeerBuild, options: Sequence[str] = ()) -> None:
+        super().__init__(build, None, options, main_class="Bench")
+
+    def open(self, directory: str | os.PathLike[str], *, roll: str = "FAST_DAILY", clock_ms: int | None = None) -> None:
+        """Opens (creates) the queue the rounds work on."""
+        self.request("open", dir=os.path.abspath(directory), roll=roll, clock_ms=clock_ms)
+
+    def append(self, count: int, size: int = 64) -> int:
+        """Nanoseconds for `count` times ``writeBytes`` of `size` bytes."""
+        return int(self.request("append", count=count, size=size, deadline_s=600).fields["ns"])
+
+    def read(self, how: str = "document", count: int | None = None) -> tuple[int, int, int]:
+        """Nanoseconds, messages and bytes of a pass from the start; `how` is ``bytes``, ``document`` or ``copy``."""
+        fields = self.request("read", how=how, count=count, deadline_s=600).fields
+        return int(fields["ns"]), int(fields["count"]), int(fields["bytes"])
+
+    def seek(self, count: int, seed: int = 1) -> int:
+        """Nanoseconds for `count` times ``moveToIndex`` of a random index of the last cycle and a read."""
+        return int(self.request("seek", count=count, seed=seed, deadline_s=600).fields["ns"])
+
+    def close_queue(self) -> None:
+        """Closes the queue; `open` may follow."""
+        self.request("close")
 
 
 def _encode(value: object) -> str:

@@ -180,6 +180,17 @@ def test_a_silent_peer_is_killed_and_named(java_peer: JavaPeerFactory) -> None:
         peer.hello()
 
 
+def test_bench_measures_rounds(tmp_path: Path) -> None:
+    with fix_java.JavaBench(fix_java.require_build()) as bench:
+        bench.open(tmp_path / "q", clock_ms=T0)
+        assert bench.append(5_000) > 0
+        assert bench.append(4_999) > 0
+        for how in ("bytes", "document", "copy"):
+            assert bench.read(how)[1:] == (10_000, 640_000)
+        assert bench.seek(100) > 0
+        bench.close_queue()
+
+
 @pytest.mark.parametrize("release", fix_java.RELEASES)
 def test_each_release_writes_and_reads_a_queue(java_peer: JavaPeerFactory, tmp_path: Path, release: str) -> None:
     peer = java_peer(release)

@@ -150,6 +150,13 @@ final class Compat {
         return (LongValue) call(store, new String[] {"acquireValueFor"}, key);
     }
 
+    /** Closes an appender or a tailer; nothing where the release shares it or has no such method. */
+    static void close(Object object) {
+        boolean shared = object instanceof ExcerptAppender && !createsAppenders();
+        if (!shared && find(object.getClass(), "close") != null)
+            call(object, new String[] {"close"});
+    }
+
     /** Calls the first of the names the object's class has with fitting parameters. */
     static Object call(Object target, String[] names, Object... args) {
         for (String name : names) {

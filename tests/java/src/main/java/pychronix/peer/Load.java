@@ -58,8 +58,7 @@ final class Load implements Runnable {
                 if (acks != null)
                     acks.write(("ack " + counter + " " + lastIndex + "\n").getBytes(StandardCharsets.US_ASCII));
             }
-            if (appender instanceof AutoCloseable && Compat.createsAppenders())
-                ((AutoCloseable) appender).close();
+            Compat.close(appender);
         } catch (Throwable t) {
             failure = t;
         } finally {

@@ -19,7 +19,6 @@ import java.util.Map;
 import net.openhft.chronicle.bytes.Bytes;
 import net.openhft.chronicle.bytes.BytesStore;
 import net.openhft.chronicle.core.values.LongValue;
-import net.openhft.chronicle.queue.ChronicleQueue;
 import net.openhft.chronicle.queue.ExcerptAppender;
 import net.openhft.chronicle.queue.ExcerptTailer;
 import net.openhft.chronicle.queue.RollCycle;
@@ -65,7 +64,7 @@ import net.openhft.chronicle.wire.WireType;
  * load_wait l ms | load_stop l | load_state l
  * follow q file [from_end limit]                   f
  * follow_wait f ms | follow_stop f ms | follow_state f
- * release kind id                                  close a (appender) or t (tailer)
+ * release id                                       close an appender or a tailer
  * </pre>
  */
 public final class Peer {
@@ -399,11 +398,7 @@ public final class Peer {
     }
 
     private String release() {
-        int id = (int) number("id");
-        Object object = objects.remove(id);
-        boolean shared = object instanceof ExcerptAppender && !Compat.createsAppenders();
-        if (!shared)
-            Compat.call(object, new String[] {"close"});
+        Compat.close(objects.remove((int) number("id")));
         return "";
     }
 
