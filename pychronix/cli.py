@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import base64
 import datetime
-import importlib.metadata
 import itertools
 import json
 import os
@@ -30,8 +29,7 @@ from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, TextIO
 
 import pychronix as px
-from pychronix.follow import follow
-from pychronix.wire import decode_text, encode_text
+from pychronix.errors import EncodingError, IndexRangeError
 
 __all__ = ["main", "main_entry"]
 
@@ -120,8 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pychronix", description="Reads, appends to and tails Chronicle Queues.", epilog=EXIT_CODES
     )
-    version = f"pychronix {importlib.metadata.version('pychronix')}"
-    parser.add_argument("--version", action="version", version=version)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         subparser = commands.add_parser(
@@ -134,6 +131,19 @@ def _parser() -> argparse.ArgumentParser:
         command.add_options(subparser)
         subparser.set_defaults(run=command.run)
     return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: that takes longer than many a command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        import importlib.metadata
+
+        try:
+            print(f"pychronix {importlib.metadata.version('pychronix')}")
+        except importlib.metadata.PackageNotFoundError:
+            print("pychronix, run from a checkout that is not installed")
+        parser.exit()
 
 
 def _number(text: str) -> int:
@@ -217,8 +227,8 @@ def _wire_text(payload: bytes) -> str | None:
     if payload[:1] < b"\x8e":
         return None
     try:
-        return decode_text(payload)
-    except px.EncodingError:
+        return px.decode_text(payload)
+    except EncodingError:
         return None
 
 
@@ -349,7 +359,7 @@ def _move_to(queue: px.Queue, tailer: px.Tailer, index: int) -> None:
     last = queue.last_index
     if last is not None and index == last + 1:
         return
-    raise px.IndexRangeError(f"cannot start at index {index:#x}: {_extent(queue)}", path=queue.path)
+    raise IndexRangeError(f"cannot start at index {index:#x}: {_extent(queue)}", path=queue.path)
 
 
 def _extent(queue: px.Queue) -> str:
@@ -373,7 +383,7 @@ def _tail(options: argparse.Namespace) -> None:
             _print(itertools.islice(_messages(queue, tailer), options.count), options.output)
             return
         out = _stdout()
-        following = follow(
+        following = px.follow(
             tailer.with_index, poll_ms_min=POLL_MS_MIN, poll_ms_max=POLL_MS_MAX, sleep=_PipeWatch(out).sleep
         )
         shown, roll = OUTPUTS[options.output], queue.roll_cycle
@@ -462,9 +472,9 @@ def _append_from(descriptor: int, options: argparse.Namespace) -> None:
 
 def _as_java_text(piece: bytes, number: int) -> bytes:
     try:
-        return encode_text(piece.decode("utf-8"))
+        return px.encode_text(piece.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise px.EncodingError(
+        raise EncodingError(
             f"cannot append excerpt {number} as text: its byte {error.start} is not UTF-8",
             hint="without --text it is appended as it is",
         ) from error
