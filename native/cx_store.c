@@ -378,6 +378,28 @@ int32_t cx_store_end(cx_store *store, cx_place *end, bool *eof, int64_t *last)
     return cx_store_walk_to_end(store, end, eof, last);
 }
 
+/* Walks from a place towards a sequence number inside one window, without the checks that only a document's end needs: it
+ * stops before anything unusual, for the careful walk to judge. */
+static void stride_to(cx_store *store, cx_place *place, int64_t sequence)
+{
+    const cx_window *window = store->file.window[CX_DATA];
+    if (window == NULL || place->offset < window->offset)
+        return;
+    const uint8_t *bytes = window->base - window->offset;
+    int64_t end = window->offset + window->length < store->file.size ? window->offset + window->length : store->file.size;
+    int64_t at = place->offset, number = place->sequence;
+    while (number < sequence && at <= end - 4) {
+        uint32_t header = cx_load_header(bytes + at);
+        int64_t next = cx_store_next(store, at, header);
+        if (!cx_is_ready(header) || next > end)
+            break;
+        __builtin_prefetch(bytes + at + CX_PREFETCH_BYTES);
+        number += cx_is_data(header);
+        at = next;
+    }
+    *place = (cx_place){at, number};
+}
+
 int32_t cx_store_find(cx_store *store, int64_t sequence, int64_t *offset)
 {
     cx_place place, known;
@@ -392,6 +414,7 @@ int32_t cx_store_find(cx_store *store, int64_t sequence, int64_t *offset)
         if (code == 1 && known.sequence <= sequence && known.sequence > place.sequence)
             place = known;
     }
+    stride_to(store, &place, sequence);
     for (;;) {
         uint32_t header;
         uint8_t *document;

@@ -41,6 +41,9 @@ typedef struct {
     int64_t sequence;
 } cx_place;
 
+/* Headers are a chain of loads; reading this far ahead hides most of their latency. */
+#define CX_PREFETCH_BYTES 2048
+
 enum { CX_FIND_FOUND = 1, CX_FIND_NEXT = 2, CX_FIND_EOF = 3, CX_FIND_BEYOND = 4 };
 
 /* Opens an existing file whose header is complete. CX_E_NOT_READY while it is not, CX_E_NOT_FOUND, CX_E_CORRUPT ... */

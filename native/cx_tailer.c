@@ -532,6 +532,7 @@ static int32_t scan_forward(cx_tailer *tailer, cx_batch *batch, int32_t limit)
         if (size > end - at - 4)
             break;   /* in the next window, or corrupt: the next call tells */
         int64_t next = cx_store_next(store, at, header);
+        __builtin_prefetch(bytes + at + CX_PREFETCH_BYTES);
         if (cx_is_data(header)) {
             if (count > 0 && next - at > REGION_BYTES)
                 break;
