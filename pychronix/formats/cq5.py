@@ -241,6 +241,7 @@ def roll_header(release: str) -> Any:
     members = {
         "4.16": [
             WireTypeField,
+            _Padding(64),  # Seen in every file of 4.x: this name starts a cache line.
             position,
             _field("roll", _typed("SCQSRoll", _block(_roll_settings(integer)))),
             indexing,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
+import lzma
 import os
 import random
 import shutil
 import struct
+import tarfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import construct
 import pytest
 
 from pychronix.errors import ChronixError, CorruptError, NotFoundError, UnsupportedFormatError
@@ -20,6 +26,7 @@ from pychronix.rolling import RollCycle
 
 ROLL = RollCycle.TEST4_DAILY  # 32 slots a page, every 4th message: the second page begins at message 128.
 FIRST_CYCLE = 19787
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "v5"
 
 
 # --- a writer in a few lines, from the layouts alone --------------------------------------------
@@ -410,7 +417,7 @@ def test_a_document_beyond_the_file_is_an_error_and_ends_reading(queue: Path) ->
     report = verify(queue)
     assert not report.ok
     assert report.kinds["bad-document"] == 1
-    got = []
+    got: list[tuple[int, bytes, int]] = []
     with pytest.raises(CorruptError) as caught:
         got.extend(read_queue(queue))
     assert (str(last_file(queue)), offset) == (caught.value.path, caught.value.offset)
@@ -578,3 +585,79 @@ def test_a_file_of_ones_is_survived_quickly(queue: Path) -> None:
         # Half a million metadata documents are odd, yet nothing forbids them.
         assert (word[3] == 0x40) == report.clean
         assert len(report.findings) < 500
+
+
+# --- Java's own files --------------------------------------------------------------------------
+
+ARCHIVES = sorted(FIXTURES.glob("*.tar.xz"))
+
+
+def fixture_queues(archive: Path, home: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The queues of an archive, unpacked, each with what Java said of it."""
+    with tarfile.open(archive) as tar:
+        tar.extractall(home, filter="data")
+    expected = json.loads(lzma.decompress(archive.with_name(archive.name[:-7] + ".expected.json.xz").read_bytes()))
+    for name, facts in expected["queues"].items():
+        yield home / name, facts
+
+
+def digest(messages: Sequence[tuple[int, bytes, int]]) -> str:
+    sha = hashlib.sha256()
+    for index, payload, _ in messages:
+        sha.update(struct.pack("<qI", index, len(payload)))
+        sha.update(payload)
+    return sha.hexdigest()
+
+
+def test_there_are_fixtures() -> None:
+    assert ARCHIVES or not FIXTURES.exists(), f"{FIXTURES} is empty; run tests/java/make_fixtures.py"
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.name[:-7])
+def test_what_java_wrote_is_sound_and_read_as_java_reads_it(archive: Path, tmp_path: Path) -> None:
+    for queue, facts in fixture_queues(archive, tmp_path):
+        report = verify(queue)
+        assert report.ok, str(report)
+        # The only thing missing is what one fixture was made without.
+        allowed = {"no-table-store"} if "metadata.cq4t" not in facts["files"] else set()
+        assert set(report.kinds) <= allowed, str(report)
+        messages = list(read_queue(queue))
+        assert facts["count"] == len(messages) == report.messages
+        shown = [[index, payload.hex()] for index, payload, _ in messages]
+        if "sample" in facts:
+            assert facts["sample"] == shown[:: max(1, len(messages) // 200)]
+        else:
+            assert facts["excerpts"] == shown
+        assert facts["sha256"] == digest(messages)
+        assert report.roll_cycle is not None
+        assert facts["epoch_ms"] == report.roll_cycle.effective_epoch_ms(report.epoch_ms)
+        assert {os.path.basename(cycle.path): cycle.size for cycle in report.cycles} == {
+            name: size for name, size in facts["files"].items() if name.endswith(".cq4")
+        }
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.name[:-7])
+def test_the_layouts_build_the_headers_that_java_wrote(archive: Path, tmp_path: Path) -> None:
+    for queue, facts in fixture_queues(archive, tmp_path):
+        for name in facts["files"]:
+            data = (queue / name).read_bytes()
+            layouts = table_layouts() if name.endswith(".cq4t") else roll_layouts()
+            parsed = []
+            for layout in layouts:
+                with contextlib.suppress(construct.ConstructError):
+                    fields = layout.parse(data)
+                    parsed.append(layout.build(fields))
+            assert parsed, f"{name}: no layout parses {data[:600].hex(' ')}"
+            assert any(data.startswith(built) for built in parsed)
+
+
+def roll_layouts() -> list[Any]:
+    return [cq5.roll_header(release) for release in ("4.16", "5.16", "5.17", "5.19", "5.24", "fieldless")]
+
+
+def table_layouts() -> list[Any]:
+    return [
+        cq5.table_header(release, roll_time=roll_time, roll_time_zone=roll_time)
+        for release in ("4.16", "5.16", "5.17", "5.24", "5.27")
+        for roll_time in (False, True)
+    ]
