@@ -273,10 +273,26 @@ static int32_t acquire_words(cx_queue *queue)
     return 0;
 }
 
+/* mkdir -p. */
+static int32_t make_directories(const char *path)
+{
+    char part[CX_PATH_MAX];
+    for (size_t at = 1; at <= strlen(path); at++) {
+        if (path[at] != '/' && path[at] != 0)
+            continue;
+        snprintf(part, sizeof part, "%.*s", (int)at, path);
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return cx_fail_os(part, -1, "cannot make the directory");
+    }
+    return 0;
+}
+
 static int32_t open_queue(cx_queue *queue)
 {
     int32_t code = cx_roll_init(&queue->roll, queue->settings.format, queue->settings.length_ms, queue->settings.epoch_ms);
     if (code < 0)
+        return code;
+    if (queue->settings.create != 0 && access(queue->path, F_OK) != 0 && (code = make_directories(queue->path)) < 0)
         return code;
     queue->directory_fd = open(queue->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (queue->directory_fd < 0)
