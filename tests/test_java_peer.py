@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import fix_java
 import pytest
-from fix_java import Excerpt, JavaError, JavaPeer, JavaPeerFactory, PeerError, payload
+from fix_java import Excerpt, FixtureQueue, JavaError, JavaPeer, JavaPeerFactory, PeerError, payload
 
 T0 = 1_709_635_062_500  # 2024-03-05T10:37:42.5Z
 DAY_MS = 86_400_000
@@ -189,6 +191,32 @@ def test_bench_measures_rounds(tmp_path: Path) -> None:
             assert bench.read(how)[1:] == (10_000, 640_000)
         assert bench.seek(100) > 0
         bench.close_queue()
+
+
+@pytest.mark.parametrize("name", fix_java.fixture_names())
+def test_newest_java_shows_of_a_fixture_what_is_expected(
+    java: JavaPeer, java_fixture: Callable[[str], dict[str, FixtureQueue]], name: str
+) -> None:
+    queues = java_fixture(name)
+    assert queues
+    for label, queue in queues.items():
+        expected = queue.expected
+        assert {path.name: path.stat().st_size for path in queue.path.iterdir()} == expected["files"]
+        # Java cannot walk a WEEKLY queue, nor can a new release open a directory of 4.x or 5.16 read-only.
+        if label == "WEEKLY" or name in ("v5/4.16.4", "v5/5.16.11"):
+            continue
+        with java.open(queue.path, readonly=True, wire=expected["wire"]) as opened:
+            assert opened.digest() == (expected["count"], expected["sha256"])
+
+
+def test_dump_prints_what_cat_prints(java_fixture: Callable[[str], dict[str, FixtureQueue]]) -> None:
+    queue = java_fixture("demo")["demo/orders"]
+    build = fix_java.require_build()
+    lines = [f"{index}\t{data.hex()}" for index, data in queue.excerpts]
+    for arguments, wanted in (((), lines), (("reverse",), lines[::-1])):
+        command = build.command("Dump", str(queue.path), *arguments)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        assert done.stdout.splitlines() == wanted
 
 
 @pytest.mark.parametrize("release", fix_java.RELEASES)
