@@ -30,6 +30,7 @@ from typing import IO, Any, NamedTuple, TextIO
 
 import pychronix as px
 from pychronix.errors import EncodingError, IndexRangeError
+from pychronix.follow import follow
 
 __all__ = ["main", "main_entry"]
 
@@ -383,7 +384,7 @@ def _tail(options: argparse.Namespace) -> None:
             _print(itertools.islice(_messages(queue, tailer), options.count), options.output)
             return
         out = _stdout()
-        following = px.follow(
+        following = follow(
             tailer.with_index, poll_ms_min=POLL_MS_MIN, poll_ms_max=POLL_MS_MAX, sleep=_PipeWatch(out).sleep
         )
         shown, roll = OUTPUTS[options.output], queue.roll_cycle
@@ -533,10 +534,11 @@ def _facts(queue: px.Queue) -> dict[str, Any]:
             "number": cycle.number,
             "name": cycle.name,
             "path": os.fspath(cycle.path),
-            "start": _utc(roll.start_ms(cycle.number, queue.epoch_ms)),
+            "start": _utc(cycle.start_ms),
             "first_index": cycle.first_index,
             "count": cycle.count,
             "size_bytes": cycle.size_bytes,
+            "used_bytes": cycle.used_bytes,
             "closed": cycle.closed,
         }
         for cycle in queue.cycles()
@@ -559,8 +561,9 @@ def _facts(queue: px.Queue) -> dict[str, Any]:
         "last_index": queue.last_index,
         "count": sum(cycle["count"] for cycle in cycles),
         "size_bytes": sum(cycle["size_bytes"] for cycle in cycles),
+        "used_bytes": sum(cycle["used_bytes"] for cycle in cycles),
         "cycles": cycles,
-        "release": _release(format_name, table_store),
+        "release_hint": _release(format_name, table_store),
         "table_store": table_store,
     }
 
@@ -595,7 +598,7 @@ def _print_facts(facts: dict[str, Any]) -> None:
     print(facts["path"])
     _print_pairs(
         ("format", f"{facts['format']}, wire type {facts['wire_type']}"),
-        ("last opened by", f"Java {facts['release']}, or a peer of it"),
+        ("last opened by", f"Java {facts['release_hint']}, or a peer of it"),
         ("roll cycle", f"{roll['name']}, named {roll['pattern']}, {_duration(roll['length_ms'])} each"),
         ("index", f"{roll['index_count']} entries a page, one for {_counted(roll['index_spacing'], 'message')}"),
         ("epoch", f"{facts['epoch_ms']} ms"),
@@ -607,13 +610,14 @@ def _print_facts(facts: dict[str, Any]) -> None:
     if cycles:
         print("cycles")
         _print_table(
-            ["number", "file", "first index", "messages", "bytes", ""],
+            ["number", "file", "first index", "messages", "bytes used", "of", ""],
             [
                 [
                     str(cycle["number"]),
                     cycle["name"],
                     "-" if cycle["first_index"] is None else f"{cycle['first_index']:#x}",
                     str(cycle["count"]),
+                    str(cycle["used_bytes"]),
                     str(cycle["size_bytes"]),
                     "closed" if cycle["closed"] else "open",
                 ]

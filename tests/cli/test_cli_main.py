@@ -1,0 +1,215 @@
+"""Exit codes, errors, help, ``info``, and what happens when the reader or the user ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pychronix as px
+from pychronix import cli
+
+Run = Callable[..., Any]
+Spawn = Callable[..., "subprocess.Popen[bytes]"]
+FIRST_CYCLE = 19_787  # 2024-03-05
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["cat"],
+        ["cat", "q", "--start", "x"],
+        ["cat", "q", "--start", "-1"],
+        ["cat", "q", "--count", "-1"],
+        ["cat", "q", "--output", "xml"],
+        ["append", "q", "--raw", "--delimiter", "x"],
+        ["append", "q", "--delimiter", ""],
+        ["append", "q", "--delimiter", r"\q"],
+        ["tail", "q", "-n", "many"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(run: Run, arguments: list[str]) -> None:
+    code, out, err = run(*arguments)
+    assert (2, b"", True) == (code, out, err.startswith("usage: pychronix"))
+
+
+@pytest.mark.parametrize("command", [command.name for command in cli.COMMANDS])
+def test_every_command_has_help(run: Run, command: str) -> None:
+    code, out, err = run(command, "--help")
+    assert (0, "") == (code, err)
+    assert b"exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted" in out
+
+
+@pytest.mark.parametrize("command, more", [("cat", []), ("tail", []), ("info", []), ("append", [os.devnull])])
+def test_an_error_is_one_line(run: Run, tmp_path: Path, command: str, more: list[str]) -> None:
+    code, out, err = run(command, tmp_path / "nothing", *more)
+    assert (1, b"") == (code, out)
+    assert err.startswith(f"pychronix: cannot open {tmp_path}/nothing: there is nothing")
+    assert 1 == err.count("\n")
+
+
+def test_a_file_is_no_queue(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    code, _, err = run("cat", tmp_path / "file")
+    assert (1, True, 1) == (code, err.startswith("pychronix: "), err.count("\n"))
+
+
+def test_an_unexpected_error_is_one_line_and_debug_shows_all(
+    run: Run, queue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> dict[str, object]:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(cli, "_facts", broken)
+    monkeypatch.delenv("PYCHRONIX_DEBUG", raising=False)
+    assert (1, b"", "pychronix: ZeroDivisionError: a bug; PYCHRONIX_DEBUG=1 shows where\n") == run("info", queue)
+    monkeypatch.setenv("PYCHRONIX_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        run("info", queue)
+
+
+def test_info_json_has_all_facts(run: Run, queue: Path, indexes: list[int]) -> None:
+    code, out, err = run("info", "--json", queue)
+    assert (0, "") == (code, err)
+    facts = json.loads(out)
+    table = facts.pop("table_store")
+    assert {"listing.highestCycle": FIRST_CYCLE + 1, "listing.lowestCycle": FIRST_CYCLE}.items() <= table.items()
+    cycles = facts.pop("cycles")
+    assert [
+        {
+            "number": FIRST_CYCLE + i,
+            "name": name,
+            "path": str(queue / name),
+            "start": start,
+            "first_index": indexes[3 * i],
+            "count": 3,
+            "closed": closed,
+        }
+        for i, (name, start, closed) in enumerate(
+            [("20240305F.cq4", "2024-03-05T00:00:00Z", True), ("20240306F.cq4", "2024-03-06T00:00:00Z", False)]
+        )
+    ] == [{key: value for key, value in cycle.items() if not key.endswith("_bytes")} for cycle in cycles]
+    assert all((queue / cycle["name"]).stat().st_size == cycle["size_bytes"] for cycle in cycles)
+    assert all(0 < cycle["used_bytes"] < cycle["size_bytes"] for cycle in cycles)
+    assert facts == {
+        "path": str(queue),
+        "format": "cq5",
+        "wire_type": "BINARY_LIGHT",
+        "roll_cycle": {
+            "name": "FAST_DAILY",
+            "pattern": "yyyyMMdd'F'",
+            "length_ms": 86_400_000,
+            "index_count": 4096,
+            "index_spacing": 256,
+        },
+        "epoch_ms": 0,
+        "source_id": 0,
+        "first_index": indexes[0],
+        "last_index": indexes[5],
+        "count": 6,
+        "size_bytes": sum(cycle["size_bytes"] for cycle in cycles),
+        "used_bytes": sum(cycle["used_bytes"] for cycle in cycles),
+        "release_hint": "5.24 or later",
+    }
+
+
+def test_info_reads_well(run: Run, queue: Path, indexes: list[int]) -> None:
+    text = run("info", queue).out.decode()
+    assert text.startswith(f"{queue}\n  format ")
+    assert "  messages        6 in 2 cycles\n" in text
+    assert f"  last index      {indexes[5]:#x}\n" in text
+    assert "  chronicle.write.lock                       unlocked\n" in text
+    assert "\n   19787  20240305F.cq4  0x4d4b00000000         3  " in text
+    assert text == "".join(line.rstrip() + "\n" for line in text.splitlines())
+
+
+def test_info_names_the_holder_of_a_lock(run: Run, queue: Path) -> None:
+    with px.open_queue(queue, "r+") as opened:
+        assert opened.table_store.compare_and_set("chronicle.append.lock", -(2**63), os.getpid())
+    printed = run("info", queue).out.decode()
+    assert f"  chronicle.append.lock                      held by process {os.getpid()}\n" in printed
+
+
+@pytest.mark.parametrize(
+    "keys, release",
+    [
+        (["listing.modCount", "chronicle.lastIndexReplicated"], "5.17 to 5.19"),
+        (["chronicle.append.lock", "chronicle.lastIndexReplicated"], "5.20 to 5.21"),
+        (["listing.modCount", "chronicle.write.lock"], "5.16"),
+        ([], "unknown"),
+    ],
+)
+def test_the_newest_release_that_opened_it_is_told_from_its_keys(keys: list[str], release: str) -> None:
+    assert release == cli._release("cq5", keys)
+
+
+def test_the_module_runs_as_a_program(spawn: Spawn) -> None:
+    out, err = spawn("--version").communicate()
+    assert (b"", True) == (err, out.startswith(b"pychronix"))
+
+
+def test_a_closed_pipe_ends_cat_quietly(spawn: Spawn, tmp_path: Path) -> None:
+    with px.open_queue(tmp_path / "q", "a") as queue:
+        queue.appender().append_many(b"%060d" % i for i in range(50_000))
+    process = spawn("cat", tmp_path / "q")
+    assert process.stdout is not None and process.stderr is not None
+    assert b"%060d\n" % 0 == process.stdout.readline()
+    process.stdout.close()
+    assert (0, b"") == (process.wait(timeout=60), process.stderr.read())
+
+
+def test_a_closed_pipe_ends_a_short_output_quietly(spawn: Spawn, queue: Path) -> None:
+    """Everything fits the buffer, so only the flush at the end meets the closed pipe."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    root = Path(px.__file__).resolve().parents[1]
+    process = subprocess.run(
+        [sys.executable, "-m", "pychronix", "cat", str(queue)],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        check=False,
+    )
+    os.close(writer)
+    assert (0, b"") == (process.returncode, process.stderr)
+
+
+def test_tail_follow_prints_what_comes_and_ends_with_the_reader(spawn: Spawn, tmp_path: Path) -> None:
+    now = [1_700_000_000_000_000_000]
+    with px.open_queue(tmp_path / "q", "a", roll="TEST_SECONDLY", clock=lambda: now[0]) as queue:
+        appender = queue.appender()
+        appender.append(b"before")
+        process = spawn("tail", "-f", "-n", "1", tmp_path / "q")
+        assert process.stdout is not None and process.stderr is not None
+        assert b"before\n" == process.stdout.readline()
+        for i in range(3):
+            now[0] += 1_000_000_000  # a roll before each
+            appender.append(b"after %d" % i)
+            assert b"after %d\n" % i == process.stdout.readline()
+        process.stdout.close()  # and nothing more is appended
+        assert (0, b"") == (process.wait(timeout=60), process.stderr.read())
+
+
+def test_tail_follow_waits_for_the_first_message(spawn: Spawn, tmp_path: Path) -> None:
+    with px.open_queue(tmp_path / "q", "a") as queue:
+        process = spawn("tail", "-f", tmp_path / "q")
+        assert process.stdout is not None
+        queue.appender().append(b"first")
+        assert b"first\n" == process.stdout.readline()
+
+
+def test_ctrl_c_is_130(spawn: Spawn, queue: Path) -> None:
+    process = spawn("tail", "-f", "-n1", queue)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert (130, b"") == (process.wait(timeout=60), process.stderr.read())
