@@ -13,6 +13,8 @@ the command line.
 Errors are below ChronixError, in ``pychronix.errors``; the ones that programs tend to catch are here, too.
 """
 
+from typing import TYPE_CHECKING
+
 from pychronix.appender import Appender, ExcerptBuffer, Indexes
 from pychronix.errors import (
     BusyError,
@@ -20,6 +22,8 @@ from pychronix.errors import (
     ChronixWarning,
     ClosedError,
     CorruptError,
+    EncodingError,
+    IndexRangeError,
     LockedError,
     NotFoundError,
     QueueFullError,
@@ -44,7 +48,9 @@ __all__ = [
     "CorruptError",
     "Cycle",
     "Direction",
+    "EncodingError",
     "ExcerptBuffer",
+    "IndexRangeError",
     "Indexes",
     "LockedError",
     "NotFoundError",
@@ -64,10 +70,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
-    if name == "__version__":
-        # pyproject.toml has the one version; looking it up takes longer than importing all of the above.
-        from importlib.metadata import version
+if TYPE_CHECKING:
+    __version__: str
+else:
 
-        return version("pychronix")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> str:
+        if name == "__version__":
+            # pyproject.toml has the one version; looking it up takes longer than importing all of the above.
+            from importlib.metadata import version
+
+            return version("pychronix")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

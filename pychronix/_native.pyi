@@ -1,8 +1,8 @@
 """The native core as ``_boundary`` sees it: ``native/chronix_api.h``, typed.
 
 The header is the contract; this stub repeats what a Python caller must know. A handle is an int that ``cx_*_open``
-wrote through its ``out`` pointer. A result below 0 is a ``CX_E_*`` code, whose details ``cx_error()`` has for the calling
-thread. Every call drops the GIL. Nothing here may be used but by ``pychronix._boundary``.
+wrote through its ``out`` pointer. A result below 0 is a ``CX_E_*`` code, whose details ``cx_error()`` has for the
+calling thread. Every call drops the GIL. Nothing here may be used but by ``pychronix._boundary``.
 """
 
 from collections.abc import Callable
