@@ -187,6 +187,15 @@ def _delimiter(text: str) -> bytes:
     return got
 
 
+def _open(path: str, mode: str = "r", *, roll: str | None = None, hint: str | None = None) -> px.Queue:
+    """Opens the queue; if there is none, says what an option (not an argument of open_queue) could do about it."""
+    try:
+        return px.open_queue(path, mode, roll=roll)
+    except px.NotFoundError as error:
+        error.hint = hint
+        raise
+
+
 def _add_queue(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("queue", metavar="QUEUE", help="directory of the queue")
 
@@ -340,7 +349,7 @@ def _add_cat(parser: argparse.ArgumentParser) -> None:
 
 
 def _cat(options: argparse.Namespace) -> None:
-    with px.open_queue(options.queue) as queue, queue.tailer() as tailer:
+    with _open(options.queue) as queue, queue.tailer() as tailer:
         tailer.meta = options.meta
         start: int | str = options.start if options.start is not None else ("end" if options.reverse else "start")
         tailer.direction = "backward" if options.reverse else "forward"
@@ -378,7 +387,7 @@ def _add_tail(parser: argparse.ArgumentParser) -> None:
 
 
 def _tail(options: argparse.Namespace) -> None:
-    with px.open_queue(options.queue) as queue, queue.tailer() as tailer:
+    with _open(options.queue) as queue, queue.tailer() as tailer:
         _move_before_last(queue, tailer, options.count)
         if not options.follow:
             _print(itertools.islice(_messages(queue, tailer), options.count), options.output)
@@ -454,9 +463,9 @@ def _append(options: argparse.Namespace) -> None:
 
 def _append_from(descriptor: int, options: argparse.Namespace) -> None:
     batches = [[_read_all(descriptor)]] if options.raw else _pieces(descriptor, options.delimiter)
-    mode = "a" if options.create else "r+"
     total = 0
-    with px.open_queue(options.queue, mode, roll=options.roll) as queue, queue.appender() as appender:
+    opened = _open(options.queue, "a" if options.create else "r+", roll=options.roll, hint="--create makes one")
+    with opened as queue, queue.appender() as appender:
         try:
             for batch in batches:
                 if options.text:
@@ -519,7 +528,7 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 
 
 def _info(options: argparse.Namespace) -> None:
-    with px.open_queue(options.queue) as queue:
+    with _open(options.queue) as queue:
         facts = _facts(queue)
     if options.json:
         _stdout().write(json.dumps(facts, indent=2, ensure_ascii=False).encode() + b"\n")
