@@ -544,6 +544,21 @@ static int32_t roll_to(cx_appender *appender, int64_t cycle, int64_t highest, bo
     return open_store(appender, cycle, !existing);
 }
 
+/* A writer goes on only behind a message that is there: after a truncation, or with a damaged writePosition, new messages would
+ * lie where no reader gets to. */
+static int32_t check_position(cx_store *store, int64_t written)
+{
+    uint32_t header = 0;
+    uint8_t *document;
+    int32_t code = 0;
+    if (written >= store->header_end && (!store->padded || (written & 3) == 0))
+        code = cx_store_header(store, CX_DATA, written, &header, &document);
+    if (code < 0 || written == 0 || cx_is_data(header))
+        return code < 0 ? code : 0;
+    return cx_fail(CX_E_CORRUPT, store->file.path, store->position_at, written, "writePosition is %lld, where no message is",
+                   (long long)written);
+}
+
 /* The lock is held: finds the place of the next message in the right cycle's file. */
 static int32_t position(cx_appender *appender, int64_t now_ms, int64_t wanted_cycle)
 {
@@ -591,6 +606,11 @@ static int32_t position(cx_appender *appender, int64_t now_ms, int64_t wanted_cy
         }
         if (code < 0)
             return code;
+        if ((code = check_position(store, written)) < 0)
+            return code;
+        if (written > place.offset)
+            return cx_fail(CX_E_CORRUPT, store->file.path, store->position_at, written,
+                           "writePosition is %lld, but the data end at %lld", (long long)written, (long long)place.offset);
         appender->next_offset = place.offset;
         appender->next_sequence = place.sequence;
         appender->seen_position = written;
@@ -636,9 +656,13 @@ static int32_t enter(cx_appender *appender, int64_t now_ms, int64_t wanted_cycle
         /* Once a millisecond: a file that somebody truncated is an error, not a signal. */
         if (now_ms != appender->glanced_ms && appender->store.head != NULL) {
             appender->glanced_ms = now_ms;
-            code = cx_file_glance(&appender->store.file);
+            code = cx_file_lost(&appender->store.file);
+            if (code == 0)
+                code = cx_file_glance(&appender->store.file);
             if (code == 0 && appender->store.file.size < appender->store.header_end)
                 code = cx_fail(CX_E_CORRUPT, appender->store.file.path, appender->store.file.size, 0, "the roll file was truncated");
+            if (code == 0)
+                code = check_position(&appender->store, cx_load_i64(appender->store.head + appender->store.position_at));
         }
         if (code == 0)
             code = position(appender, now_ms, wanted_cycle);
@@ -778,6 +802,7 @@ static int32_t put(cx_appender *appender, const void *data, size_t length, bool 
     code = cx_reach(&store->file, CX_DATA, offset, 4 + stored + 8, &place);
     if (code <= 0)
         return code < 0 ? code : cx_fail(CX_E_CORRUPT, store->file.path, offset, stored, "the file shrank while it was appended to");
+    const cx_window *window = store->file.window[CX_DATA];
     if (length == 0)
         place[4] = 0x8F;   /* an empty message cannot be represented: one byte of padding, as Java (spec 2) */
     else
@@ -787,6 +812,8 @@ static int32_t put(cx_appender *appender, const void *data, size_t length, bool 
     if (!cx_publish_header(place, 0, (meta ? CX_META : 0) | (uint32_t)stored))
         return cx_fail(CX_E_CORRUPT, store->file.path, offset, 0, "another process writes this file without the write lock");
     CX_POINT(meta ? "meta_published" : "header_published");
+    if (__builtin_expect(cx_load_i32(&window->lost), 0))   /* the header went nowhere: nothing was appended */
+        return cx_file_lost(&store->file);
     appender->dirty = true;
     appender->next_offset = offset + 4 + stored;
     if (store->padded)

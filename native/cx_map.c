@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cx_atomic.h"
+#include "cx_fault.h"
 
 #ifdef CX_TINY_WINDOWS
 #define WINDOW_BYTES (64LL << 10)   /* makes every test cross windows */
@@ -52,6 +53,7 @@ void cx_window_retain(cx_window *window)
 void cx_window_drop(cx_window *window)
 {
     if (window != NULL && cx_add_i32(&window->references, -1) == 1) {
+        cx_fault_forget(window->watch);
         munmap(window->base, (size_t)window->length);
         free(window);
     }
@@ -117,6 +119,16 @@ int32_t cx_file_glance(cx_file *file)
     return cx_file_measure(file);
 }
 
+int32_t cx_file_lost(const cx_file *file)
+{
+    for (int purpose = 0; purpose < CX_SLOTS; purpose++) {
+        const cx_window *window = file->window[purpose];
+        if (window != NULL && cx_load_i32(&window->lost))
+            return cx_fail(CX_E_CORRUPT, file->path, window->offset, 0, "the file was truncated while it was open");
+    }
+    return 0;
+}
+
 static cx_window *map_window(cx_file *file, int64_t offset, int64_t length)
 {
     cx_window *window = malloc(sizeof *window);
@@ -133,6 +145,7 @@ static cx_window *map_window(cx_file *file, int64_t offset, int64_t length)
         void *base = mmap(NULL, (size_t)bytes, protection, MAP_SHARED, file->fd, start);
         if (base != MAP_FAILED) {
             *window = (cx_window){.base = base, .offset = start, .length = bytes, .references = 1};
+            window->watch = cx_fault_watch(base, bytes, &window->lost);
             return window;
         }
         /* A limited address space (ulimit -v) still gets windows, only smaller ones. */

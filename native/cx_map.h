@@ -1,7 +1,8 @@
 /* cx_map.h -- the only door to mmap, file growth, allocation and flushing.
  *
  * Rules (cited as M-n):
- *  M-1  No byte of a mapping is touched before cx_reach has compared its end with the file's size (no SIGBUS).
+ *  M-1  No byte of a mapping is touched before cx_reach has compared its end with the file's size (no SIGBUS). Where another
+ *       process truncates faster than that, cx_fault.h keeps us alive and cx_file_lost tells.
  *  M-2  No byte is stored before cx_allocate has real blocks under it (a full disk is an error, not a signal).
  *  M-3  A file only grows, under the exclusive lock of the whole file that Java takes for it (spec 1.3).
  *  M-4  A window stays mapped while anyone holds a reference; handles and Python views hold one each.
@@ -20,6 +21,8 @@ typedef struct cx_window {
     int64_t offset;
     int64_t length;     /* mapped bytes */
     int32_t references;
+    int32_t lost;       /* the file was truncated under us: a page reads as zeros and stores go nowhere (cx_fault.h) */
+    int32_t watch;
 } cx_window;
 
 /* Windows of one file by purpose, so that a scan does not evict the index or the header. */
@@ -47,6 +50,9 @@ void cx_file_close(cx_file *file);
 int32_t cx_file_measure(cx_file *file);
 /* The same, but at most once in some milliseconds: cheap enough for each call of a hot path. */
 int32_t cx_file_glance(cx_file *file);
+
+/* 0, or CX_E_CORRUPT if the file was truncated under one of its windows. */
+int32_t cx_file_lost(const cx_file *file);
 
 int32_t cx_reach_slowly(cx_file *file, int purpose, int64_t offset, int64_t length, uint8_t **out);
 

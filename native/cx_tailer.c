@@ -439,7 +439,9 @@ static int32_t check_size(cx_tailer *tailer, bool always)
     cx_store *store = &tailer->store;
     if (store->head == NULL)
         return 0;
-    int32_t code = always ? cx_file_measure(&store->file) : cx_file_glance(&store->file);
+    int32_t code = cx_file_lost(&store->file);
+    if (code == 0)
+        code = always ? cx_file_measure(&store->file) : cx_file_glance(&store->file);
     if (code == 0 && store->file.size < store->header_end)
         code = cx_fail(CX_E_CORRUPT, store->file.path, store->file.size, 0, "the roll file was truncated to %lld bytes",
                        (long long)store->file.size);

@@ -11,7 +11,7 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
-SOURCES = ["cx_error.c", "cx_map.c", "cx_wire.c", "cx_roll.c", "cx_table.c", "cx_store.c", "cx_queue.c",
+SOURCES = ["cx_error.c", "cx_fault.c", "cx_map.c", "cx_wire.c", "cx_roll.c", "cx_table.c", "cx_store.c", "cx_queue.c",
            "cx_appender.c", "cx_tailer.c"]
 
 
