@@ -4,14 +4,14 @@ What this hides: how a Chronicle Queue release is resolved, compiled and run, an
 ``tests/java/src/main/java/pychronix/peer/Peer.java``. A test sees queues, appenders and tailers of the real Java
 library as Python objects.
 
-- ``java_peer(release="2026.4", **jvm_properties)`` starts a process of its own (0.5 s): to kill it, to have two
-  of them, to run an older release.
+- ``java_peer(release="2026.4", **jvm_properties)`` starts a process of its own (0.1 s, 0.4 s with the first append):
+  to kill it, to have two of them, to run an older release.
 - ``java`` is one process of the newest release shared by the whole run; a test's queues in it are closed at the
   test's end.
 
 Rules: every wait has a deadline and a peer that misses it is killed and reported with the tail of its stderr; every
 process is reaped at teardown. Missing Java, Maven or release: a skip on a user's machine, a failure where the
-environment says ``PYCHRONIX_REQUIRE_PEERS=1`` (CI).
+environment says ``PYCHRONIX_REQUIRE_PEERS=1`` (CI). Import this module as ``fix_java`` everywhere, or there are two.
 
 Environment: ``PYCHRONIX_PEER_CACHE`` (where builds are kept; default ``tests/java/target``), ``PYCHRONIX_JAVA`` (a
 ``java`` of 17 or later), ``PYCHRONIX_JAVA11`` (one of 8 to 11, which releases up to 5.17 need).
@@ -35,6 +35,7 @@ import tarfile
 import tempfile
 import time
 import weakref
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -315,8 +316,9 @@ def _build(release: str) -> PeerBuild:
         if not _is_built(stamp_path, stamp, classpath_path):
             stamp_path.unlink(missing_ok=True)
             _run_maven(release, home, classpath_path)
+            _pack_classes(home)
             stamp_path.write_text(stamp)
-        classpath = f"{home / 'classes'}{os.pathsep}{classpath_path.read_text().strip()}"
+        classpath = f"{home / 'peer.jar'}{os.pathsep}{classpath_path.read_text().strip()}"
         options = list(_JVM_OPTIONS) + [f"-Dpychronix.release={release}"]
         if not old:
             options += _MODULE_OPTIONS
@@ -357,6 +359,15 @@ def _run_maven(release: str, home: Path, classpath_path: Path) -> None:
         raise PeerError(f"the peer's own sources do not compile against release {release}:\n{done.stdout[:2000]}")
     if done.returncode != 0:
         raise PeerUnavailableError(f"Maven cannot build release {release}: {(done.stdout + done.stderr)[-2000:]}")
+
+
+def _pack_classes(home: Path) -> None:
+    """Puts the compiled classes into a jar: the JVM archives no classes that come from a directory."""
+    for archive in home.glob("*.jsa"):
+        archive.unlink()  # the JVM refuses an archive that is older than its jar
+    with zipfile.ZipFile(home / "peer.jar", "w") as jar:
+        for path in sorted((home / "classes").rglob("*.class")):
+            jar.write(path, path.relative_to(home / "classes").as_posix())
 
 
 def _with_class_archive(build: PeerBuild, home: Path, stamp: str) -> PeerBuild:
@@ -1081,6 +1092,13 @@ def require_build(release: str = RELEASE) -> PeerBuild:
         if os.environ.get("PYCHRONIX_REQUIRE_PEERS") == "1":
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what talks to Java, so that ``-m "not java"`` leaves it out."""
+    for item in items:
+        if {"java", "java_peer"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("java")
 
 
 @pytest.fixture
