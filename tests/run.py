@@ -117,24 +117,34 @@ def stage_werror(_: Sequence[str]) -> None:
 
 
 def stage_sanitize(_: Sequence[str]) -> None:
-    """The quick budget over a build with AddressSanitizer and UBSan and with tiny windows, in a copy of the checkout.
-
-    Java is out of reach here: a JVM does not run with a foreign sanitizer loaded into it.
-    """
+    """The quick budget over a build with AddressSanitizer, UBSan and tiny windows, in a copy of the checkout."""
     copy = ROOT / "build" / "sanitize"
     shutil.rmtree(copy, ignore_errors=True)
     copy_checkout(copy)
     run(PYTHON, "setup.py", "-q", "build_ext", "--inplace", cwd=copy, CX_SANITIZE="1", CX_TINY_WINDOWS="1")
-    libraries = [
-        subprocess.run(["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
-        for name in ("libasan.so", "libubsan.so")
-    ]
-    run(
-        str(BIN / "pytest"), "--budget=quick", "-p", "no:cacheprovider", cwd=copy,
-        PYTHONPATH=str(copy), LD_PRELOAD=" ".join(libraries), PYCHRONIX_REQUIRE_PEERS="0", PYCHRONIX_NO_PEERS="1",
+    environ = {
+        "LD_PRELOAD": " ".join(compiler_file(name) for name in ("libasan.so", "libubsan.so")),
         # CPython keeps what it allocated at exit, so leaks cannot be told apart; a failed malloc is tested for.
-        ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1:abort_on_error=1", PYTHONMALLOC="malloc",
-    )  # fmt: skip
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:abort_on_error=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "PYTHONMALLOC": "malloc",
+        "PYTHONPATH": str(copy),
+        "PYCHRONIX_PEER_CACHE": str(ROOT / "tests" / "java" / "target"),
+    }
+    java = shutil.which("java")
+    if java:
+        # A JVM does not run with a foreign sanitizer loaded into it.
+        wrapper = copy / "build" / "java"
+        wrapper.parent.mkdir(exist_ok=True)
+        wrapper.write_text(f'#!/bin/sh\nunset LD_PRELOAD\nexec {java} "$@"\n')
+        wrapper.chmod(0o755)
+        environ["PYCHRONIX_JAVA"] = str(wrapper)
+    run(str(BIN / "pytest"), "--budget=quick", "-p", "no:cacheprovider", cwd=copy, **environ)
+
+
+def compiler_file(name: str) -> str:
+    command = ["gcc", f"-print-file-name={name}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def stage_package(_: Sequence[str]) -> None:
@@ -179,8 +189,14 @@ QUICK: dict[str, Callable[[Sequence[str]], None]] = {
     "mypy": stage_mypy,
     "pytest": stage_pytest,
 }
-CI = {"werror": stage_werror, "ruff": stage_ruff, "mypy": stage_mypy, "package": stage_package,
-      "sanitize": stage_sanitize, "pytest": stage_pytest}  # fmt: skip
+CI: dict[str, Callable[[Sequence[str]], None]] = {
+    "ruff": stage_ruff,
+    "mypy": stage_mypy,
+    "werror": stage_werror,
+    "package": stage_package,
+    "pytest": stage_pytest,
+    "sanitize": stage_sanitize,
+}
 
 
 def test(arguments: Sequence[str]) -> None:

@@ -14,10 +14,13 @@ import pytest
 NATIVE = Path(__file__).resolve().parents[2] / "native"
 SOURCES = sorted([*NATIVE.glob("*.c"), *NATIVE.glob("*.h")])
 
+# The one exception to two rules, for the reason its header gives: a SIGBUS handler is the process's, not a handle's.
+FAULT = "cx_fault.c"
+
 # Includes go leftwards only: a file may include headers of its own rank or of a lower one, and its own twin.
 RANKS = [
     {"chronix_api"},
-    {"cx_atomic", "cx_error"},
+    {"cx_atomic", "cx_error", "cx_fault"},
     {"cx_map", "cx_roll", "cx_wire"},
     {"cx_table", "cx_store"},
     {"cx_queue"},
@@ -74,6 +77,8 @@ def test_there_is_source_to_look_at() -> None:
 def test_the_core_never(what: str) -> None:
     found = []
     for path in SOURCES:
+        if what == "handles signals" and path.name == FAULT:
+            continue
         # printf as the name of an attribute's format is no call of it.
         text = re.sub(r"format\s*\(\s*printf\b", lambda match: " " * len(match[0]), blanked(path.read_text()))
         found += hits(FORBIDDEN[what], path, text)
@@ -113,7 +118,7 @@ def test_no_mutable_globals() -> None:
     )
     for path in SOURCES:
         text = without_test_hooks(blanked(path.read_text()))
-        if path.suffix == ".c":
+        if path.suffix == ".c" and path.name != FAULT:
             found = [match[0] for match in declaration.finditer(text)]
             assert [] == [f"{path.name}: {one}" for one in found if not re.search(r"\bconst\b|_Thread_local", one)]
 

@@ -1,0 +1,99 @@
+"""The README cannot drift: its example runs, its commands exist, its reference names every option."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pychronix as px
+from pychronix import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_example_has_twelve_lines_and_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = blocks("python")[0]
+    assert 12 == len([line for line in example.splitlines() if line.strip()])
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert 1002 == len(lines)
+    assert lines[0].endswith(" b'any bytes'")
+    assert lines[1].endswith(" " + repr(px.encode_text("hello from Python")))
+    assert lines[-1].endswith(" b'tick 999'")
+
+
+def test_the_page_of_api_names_what_exists(tmp_path: Path) -> None:
+    page = blocks("python")[1]
+    with px.open_queue(tmp_path / "q", "a") as queue:
+        objects = {"queue": queue, "appender": queue.appender(), "tailer": queue.tailer()}
+        with objects["appender"].writing() as excerpt:
+            objects["excerpt"] = excerpt
+        named = re.findall(r"\b(queue|appender|tailer|excerpt)\.(\w+)", page)
+        assert len(named) > 25
+        assert [] == [f"{name}.{attribute}" for name, attribute in named if not hasattr(objects[name], attribute)]
+    assert [] == [name for name in re.findall(r"\bpx\.(\w+)", README) if not hasattr(px, name)]
+
+
+def test_the_errors_are_the_builtins_that_it_says() -> None:
+    text = " ".join(README.split())
+    said = re.findall(r"`(\w+Error)`(?: is)? an? `(\w+Error)`", text)
+    assert 4 == len(said)
+    for name, builtin in said:
+        assert issubclass(getattr(px, name), eval(builtin)), (name, builtin)
+
+
+def test_the_two_commands_are_commands() -> None:
+    commands = [block.strip() for block in blocks("sh")]
+    assert "python3 tests/run.py demo" == commands[0]
+    assert "python3 tests/run.py test" == commands[1]
+    command = [sys.executable, "tests/run.py"]
+    usage = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stderr
+    assert all(f"    {name} " in usage for name in ("demo", "test", "shell"))
+
+
+def test_ci_runs_the_test_command() -> None:
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert "python3 tests/run.py test" == lines[-1]
+
+
+def options_of(command: cli.Command) -> set[str]:
+    parser = argparse.ArgumentParser(add_help=False)
+    command.add_options(parser)
+    shown = set()
+    for action in parser._actions:
+        if action.option_strings:
+            shown.add(max(action.option_strings, key=len))
+    return shown
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
+def test_the_reference_has_every_command_and_option(command: cli.Command) -> None:
+    (line,) = [line for line in blocks("text")[0].splitlines() if line.startswith(f"pychronix {command.name} ")]
+    short = {"--follow": "-f", "--count": "-n"} if command.name == "tail" else {}
+    named = set(re.findall(r"(?<=[\[ ])--?[a-z]+", line))
+    assert named == {short.get(option, option) for option in options_of(command)}
+
+
+def test_the_outputs_are_all_described() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)
+    assert list(cli.OUTPUTS) == rows
+
+
+def test_every_module_is_under_a_version_in_the_changelog() -> None:
+    version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version is not None
+    assert f"\n## {version[1]} " in CHANGELOG
