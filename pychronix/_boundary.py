@@ -70,8 +70,8 @@ __all__ = [
     "TailerInfo",
     "Window",
     "advance",
-    "append_borrowed",
     "as_bytes",
+    "borrowed",
     "build_flags",
     "chars",
     "checked",
@@ -370,8 +370,11 @@ def _type_error(data: object) -> TypeError:
     return TypeError(f"a message is bytes-like, not {type(data).__name__}")
 
 
-def _borrow(data: Buffer) -> CData:
-    """A pointer to the contiguous bytes of an object; its memory cannot move while the pointer lives."""
+def borrowed(data: Buffer) -> CData:
+    """The contiguous bytes of an object as char[], in a ``with`` block: meanwhile its memory cannot move.
+
+    Raises TypeError for what is not bytes-like, naming what was given, and UsageError for what is not contiguous.
+    """
     if isinstance(data, str):
         raise _type_error(data)
     try:
@@ -386,14 +389,10 @@ def as_bytes(data: Buffer) -> bytes:
     """A copy of the bytes of a bytes-like object, or TypeError saying what was given."""
     if isinstance(data, bytes):
         return data
-    with _borrow(data) as pointer:
+    if isinstance(data, bytearray):
+        return bytes(data)
+    with borrowed(data) as pointer:
         return ffi.buffer(pointer)[:]
-
-
-def append_borrowed(call: Callable[[CData, int], int], data: Buffer) -> int:
-    """Hands the bytes of any bytes-like object to ``call(pointer, length)`` without copying them."""
-    with _borrow(data) as pointer:
-        return call(pointer, len(pointer))
 
 
 def lengths_pointer(lengths: Buffer) -> CData:

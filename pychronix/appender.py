@@ -36,6 +36,7 @@ __all__ = ["Appender", "ExcerptBuffer", "Indexes"]
 _CHUNK_MESSAGES = 1024  # One native call, hence one hold of the write lock, appends at most so many messages ...
 _CHUNK_BYTES = 1 << 20  # ... and about so many bytes: others wait for that lock.
 _FIRST_CHUNK = 32  # The sizes are unknown before the first chunk, which must not eat the memory.
+_COPY_BELOW = 1 << 16  # Copying a small bytearray is quicker than borrowing its memory.
 _UINT32_MAX = (1 << 32) - 1
 
 
@@ -271,9 +272,8 @@ class Appender:
             raise UsageError(f"an index is not negative: {index}")
 
         def call() -> int:
-            return _boundary.append_borrowed(
-                lambda pointer, length: lib.cx_append_at(self._number, index, pointer, length, self._now_ms()), data
-            )
+            with _boundary.borrowed(data) as raw:
+                return lib.cx_append_at(self._number, index, raw, len(raw), self._now_ms())
 
         appended = self._checked(call) == 1
         self._announce()
@@ -405,11 +405,12 @@ class Appender:
 
     def _append_other(self, data: Buffer) -> int:
         """One append of anything bytes-like, by the native code's result."""
+        if isinstance(data, bytearray) and len(data) < _COPY_BELOW:
+            data = bytes(data)
         if isinstance(data, bytes):
             return lib.cx_append(self._number, data, len(data), self._now_ms())
-        return _boundary.append_borrowed(
-            lambda pointer, length: lib.cx_append(self._number, pointer, length, self._now_ms()), data
-        )
+        with _boundary.borrowed(data) as raw:
+            return lib.cx_append(self._number, raw, len(raw), self._now_ms())
 
     def _append_meta(self, data: bytes) -> None:
         self._checked(lambda: lib.cx_append_meta(self._number, data, len(data), self._now_ms()))
