@@ -115,7 +115,7 @@ static int32_t open_cycle(cx_tailer *tailer, int64_t cycle)
         return 0;
     int32_t code = cx_queue_path(tailer->queue, cycle, path);
     if (code < 0)
-        return code;
+        return code == CX_E_USAGE ? 0 : code;   /* beyond the calendar no file can be */
     cx_store *store = malloc(sizeof *store);
     if (store == NULL)
         return cx_fail(CX_E_NO_MEMORY, path, -1, 0, "no memory for a roll file");
@@ -346,16 +346,18 @@ static int32_t relocate(cx_tailer *tailer)
 {
     int64_t index = tailer->info.index;
     int32_t code = move_to_index(tailer, index);
-    if (code != 0 || tailer->info.direction != CX_BACKWARD)
+    if (code != 0)
         return code;
-    /* Standing after the last message (as after to_end going forward): the one before it comes next. */
-    if (tailer->info.state == CX_BEYOND_START_OF_CYCLE)
+    /* Standing after the last message (as after to_end going forward): the one before it is meant. */
+    if (tailer->info.state == CX_BEYOND_START_OF_CYCLE || tailer->info.state == CX_CYCLE_NOT_FOUND)
         return 0;
     int64_t count;
     if ((code = count_messages(tailer, &count)) < 0)
         return code;
-    if (count == 0)
-        return wind_back(tailer, cycle_of(tailer));
+    if (count == 0) {
+        code = tailer->info.direction == CX_BACKWARD ? wind_back(tailer, cycle_of(tailer)) : 0;
+        return code <= 0 ? code : move_to_index(tailer, tailer->info.index);
+    }
     return sequence_of(tailer) == count ? move_to_index(tailer, index - 1) : 0;
 }
 
