@@ -1,0 +1,123 @@
+"""What came out, for people (Markdown, ratios first) and for programs (JSON), with the machine described."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pychronix
+from bench.pairing import Row, Samples
+from bench.peer import RELEASE, Peer
+
+_SCALES = ((1e6, "M msg/s"), (1e3, "k msg/s"), (1.0, "msg/s"))
+
+
+def machine(peer: Peer, places: dict[str, Path]) -> dict[str, Any]:
+    """Everything about this machine that the numbers depend on."""
+    cpu = "unknown"
+    for line in _lines("/proc/cpuinfo"):
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            cpu = value.strip()
+            break
+    memory_kb = next(
+        (int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0
+    )
+    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    optimised = "--enable-optimizations" in options
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory_kb / (1 << 20), 1),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python_build": "profile-guided (--enable-optimizations)" if optimised else "not profile-guided",
+        "cffi": importlib.metadata.version("cffi"),
+        "pychronix": str(Path(pychronix.__file__).parent),
+        "java": peer.version or f"none: {peer.reason}",
+        "chronicle_queue": RELEASE if peer.build is not None else None,
+        "places": {name: f"{path} ({_file_system(path)})" for name, path in places.items()},
+        "load_before": os.getloadavg(),
+    }
+
+
+def as_json(facts: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
+    """The whole run."""
+    return {"machine": facts, "results": [row.as_json() for row in rows]}
+
+
+def as_markdown(facts: dict[str, Any], rows: Sequence[Row]) -> str:
+    """Ready to paste into the README."""
+    java = f"Java {facts['java']}, Chronicle Queue {RELEASE}" if facts["chronicle_queue"] else "no Java"
+    lines = [
+        f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB, {facts['kernel']}; {facts['python']} "
+        f"({facts['python_build']}), cffi {facts['cffi']}; {java}; {facts['date'][:10]}; load "
+        f"{facts['load_before'][0]:.1f} before, {facts['load_after'][0]:.1f} after. Medians (min to max) of "
+        f"interleaved rounds; the ratio is the median of the rounds' ratios, above 1 where pychronix is faster.",
+        "",
+        "| ratio | benchmark | where | pychronix | Java | target |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        ratio = "" if row.ratio is None else f"**{row.ratio.median:.2f}x** ({_range(row.ratio, 1, '.2f')})"
+        theirs = "" if row.theirs is None else f"{row.versus}: {_amount(row.theirs, row.unit)}"
+        ours = f"{_amount(row.ours, row.unit)}"
+        lines.append(
+            f"| {ratio} | {row.case}: `{row.what}` | {row.place} | {ours} | {theirs} | {_target(row)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _target(row: Row) -> str:
+    target = row.target
+    if target is None:
+        return ""
+    if target.of_ratio:
+        limit = f"{target.limit:g}x"
+    elif row.unit == "msg/s":
+        limit = f"{target.limit / 1e6:g} M msg/s"
+    else:
+        limit = f"{target.limit:g} {row.unit}"
+    met = target.met(row)
+    verdict = "not known" if met is None else "met" if met else "**missed**"
+    return f"{'<=' if target.at_most else '>='} {limit}: {verdict}"
+
+
+def _amount(samples: Samples, unit: str) -> str:
+    scale, name = 1.0, unit
+    if unit == "msg/s":
+        scale, name = next(pair for pair in _SCALES if samples.median >= pair[0] or pair[0] == 1.0)
+    form = ".0f" if unit == "ns" else ".3g" if samples.median / scale < 100 else ".0f"
+    text = f"{samples.median / scale:{form}} {name}"
+    if len(samples.values) > 1:
+        text += f" ({_range(samples, scale, form)})"
+    return text
+
+
+def _range(samples: Samples, scale: float, form: str) -> str:
+    return f"{min(samples.values) / scale:{form}} to {max(samples.values) / scale:{form}}"
+
+
+def _file_system(path: Path) -> str:
+    """Type of the file system that holds a path: of the longest mount point above it."""
+    best, kind = "", "unknown"
+    for line in _lines("/proc/self/mounts"):
+        _, point, type_, *_ = line.split()
+        above = str(path.resolve()) == point or str(path.resolve()).startswith(point.rstrip("/") + "/")
+        if above and len(point) >= len(best):
+            best, kind = point, type_
+    return kind
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
