@@ -26,9 +26,6 @@
  * largest bounds the pause of one append (256 pages, some 60 us) while costing one system call in thousands of appends. */
 #define STEP_FIRST (32LL << 10)
 #define STEP_MAX (1LL << 20)
-/* Distance that scanned pages stay mapped behind the reader. */
-#define KEEP_BEHIND (4LL << 20)
-#define FORGET_STEP (16LL << 20)
 /* A lock that other processes hold for microseconds is tried this often before "not now" is answered. */
 #define LOCK_TRIES 200
 /* A size older than this is compared with the file again: a truncated file is an error, not a signal. */
@@ -190,8 +187,6 @@ int32_t cx_reach_slowly(cx_file *file, int purpose, int64_t offset, int64_t leng
         return cx_error()->code;
     cx_window_drop(file->window[purpose]);
     file->window[purpose] = window;
-    if (purpose == CX_DATA)
-        file->forgotten_to = start;
     *out = window->base + (offset - window->offset);
     return 1;
 }
@@ -331,19 +326,19 @@ void cx_populate(cx_file *file, int64_t offset, int64_t length)
         (void)madvise(window->base + (from - window->offset), (size_t)(to - from), MADV_POPULATE_WRITE);
 }
 
-void cx_forget_before(cx_file *file, int64_t offset)
+void cx_forget(cx_file *file, int64_t from, int64_t to)
 {
     const cx_window *window = file->window[CX_DATA];
-    if (window == NULL || offset < file->forgotten_to + FORGET_STEP)
+    if (window == NULL)
         return;
-    int64_t from = file->forgotten_to > window->offset ? file->forgotten_to : window->offset;
-    int64_t to = (offset - KEEP_BEHIND) & ~(PAGE_BYTES - 1);
+    from = (from + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    to &= ~(PAGE_BYTES - 1);
+    if (from < window->offset)
+        from = window->offset;
     if (to > window->offset + window->length)
         to = window->offset + window->length;
-    from &= ~(PAGE_BYTES - 1);
     if (to > from)
         (void)madvise(window->base + (from - window->offset), (size_t)(to - from), MADV_DONTNEED);
-    file->forgotten_to = to;
 }
 
 int32_t cx_file_sync(cx_file *file)

@@ -37,7 +37,6 @@ typedef struct {
     int64_t allocated_page[4];       /* single pages known to have blocks, a small ring */
     int32_t allocated_next;
     int64_t step_bytes;              /* next allocation step */
-    int64_t forgotten_to;            /* pages before this were dropped from our page tables */
     cx_window *window[CX_SLOTS];
     char path[CX_PATH_MAX];
 } cx_file;
@@ -78,8 +77,8 @@ int32_t cx_allocate(cx_file *file, int64_t offset, int64_t length, bool ahead);
 int32_t cx_allocate_word(cx_file *file, int64_t offset, int64_t length);
 /* Makes pages of [offset, offset + length) present for writing, so that no store faults. Best effort. */
 void cx_populate(cx_file *file, int64_t offset, int64_t length);
-/* Drops pages before offset from our page tables (they stay in the page cache): bounds RSS of a long scan. */
-void cx_forget_before(cx_file *file, int64_t offset);
+/* Drops the pages of [from, to) from our page tables (they stay in the page cache): bounds RSS of a long scan. */
+void cx_forget(cx_file *file, int64_t from, int64_t to);
 /* Tries the lock of `length` bytes at `start` (0: to infinity); CX_E_FILE_LOCKED if another process keeps holding it. */
 int32_t cx_file_lock(cx_file *file, int64_t start, int64_t length, bool exclusive);
 void cx_file_unlock(cx_file *file, int64_t start, int64_t length);

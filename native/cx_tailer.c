@@ -23,6 +23,9 @@
 /* A batch ends when its messages span more than this: what is copied at once stays in the cache. */
 #define REGION_BYTES (1LL << 20)
 #define PAGE_BYTES 4096
+/* A tailer that reads on keeps this much of what it has read mapped; more would count as its memory. */
+#define KEEP_BYTES (4LL << 20)
+#define SWEEP_BYTES (16LL << 20)
 /* Cycles without a readable message that one call may step over. */
 #define STEPS_MAX 1000
 
@@ -40,6 +43,7 @@ typedef struct {
     void *lock;
     int64_t position_seen;
     int64_t recovered;
+    int64_t swept;            /* where the run of reads began of which nothing was forgotten yet; a move begins a new run */
     cx_window *lent;          /* of the document handed out last: stays mapped although the tailer moved to another file */
     cx_tailer_info info;
 } cx_tailer;
@@ -436,6 +440,23 @@ static uintptr_t lend(cx_tailer *tailer)
     return (uintptr_t)window;
 }
 
+/* Called as reading goes on, with the place it has come to. */
+static void sweep(cx_tailer *tailer, int64_t offset)
+{
+    int64_t distance = offset - tailer->swept;
+    if (distance > -SWEEP_BYTES && distance < SWEEP_BYTES)
+        return;
+    if (distance > 0 && distance < 4 * SWEEP_BYTES) {
+        cx_forget(&tailer->store.file, tailer->swept, offset - KEEP_BYTES);
+        tailer->swept = offset - KEEP_BYTES;
+    } else if (distance < 0 && distance > -4 * SWEEP_BYTES) {
+        cx_forget(&tailer->store.file, offset + KEEP_BYTES, tailer->swept);
+        tailer->swept = offset + KEEP_BYTES;
+    } else {
+        tailer->swept = offset;   /* a jump, or a message larger than all this */
+    }
+}
+
 static int32_t check_size(cx_tailer *tailer, bool always)
 {
     cx_store *store = &tailer->store;
@@ -497,6 +518,7 @@ int32_t cx_read(uintptr_t handle, cx_excerpt *excerpt, int32_t with_meta)
                                     .window = lend(tailer), .meta = !cx_is_data(header)};
             for (int64_t at = 0; at < excerpt->length; at += PAGE_BYTES)
                 (void)*(volatile const uint8_t *)(document + at);   /* page faults happen here, without the GIL */
+            sweep(tailer, tailer->offset);
             if (tailer->info.direction != CX_NONE || excerpt->meta)
                 tailer->offset = cx_store_next(&tailer->store, tailer->offset, header);
             if (!excerpt->meta) {
@@ -563,7 +585,7 @@ static int32_t scan_forward(cx_tailer *tailer, cx_batch *batch, int32_t limit)
         fill_equal(batch, length, pitch);
     int64_t sequence = sequence_of(tailer) + count - 1;
     tailer->offset = at;
-    cx_forget_before(&store->file, base);
+    sweep(tailer, base);
     int32_t code = count > 0 ? advance(tailer, sequence) : 0;
     return code < 0 ? code : count;
 }
@@ -622,6 +644,7 @@ static int32_t scan_backward(cx_tailer *tailer, cx_batch *batch, int32_t limit)
     }
     if (count != want)
         return cx_fail(CX_E_CORRUPT, store->file.path, last_offset, 0, "the index and the messages before this one disagree");
+    sweep(tailer, reach_to);
     batch->address = (uintptr_t)region;
     batch->region = reach_to - base;
     batch->first_index = tailer->info.index;
