@@ -174,9 +174,11 @@ def build_command(directory: str) -> list[str]:
 
 def copy_checkout(target: Path) -> None:
     """Copies what git tracks (in an unpacked sdist: everything but .venv and build)."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
-    if listed.returncode == 0 and listed.stdout:
-        for name in os.fsdecode(listed.stdout).split("\0"):
+    listed = b""
+    if shutil.which("git"):
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False).stdout
+    if listed:
+        for name in os.fsdecode(listed).split("\0"):
             if name and (ROOT / name).is_file():
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, target / name)
