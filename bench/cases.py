@@ -1,12 +1,13 @@
 """The benchmarks themselves: what is measured, against what, and what must come out.
 
-Each takes a `Plan` and answers rows. Every queue is FAST_DAILY, made afresh below the plan's directory of the place and
-deleted again. Both libraries work on directories of the same place with messages of the same bytes; readers of both
-read the very same files.
+Each takes a `Plan` and answers rows. Every queue is FAST_DAILY, made afresh below the plan's directory of the
+place and deleted again. Both libraries work in the same place with messages of the same bytes, and their readers on
+the very same files.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -30,7 +31,6 @@ SIZE = 64
 MESSAGE = bytes(range(SIZE))
 SEED = 20260401
 MIXED_LENGTHS = (1, 127)  # Uniform; the mean is 64.
-MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,12 @@ def _facts(path: str) -> tuple[int, bytes | None]:
         return sum(cycle.count for cycle in cycles), last.to_end().read()
 
 
-# --- append ----------------------------------------------------------------------------------------------------------
+# --- append ---------------------------------------------------------------------------------------
 
 
 def append(plan: Plan) -> list[Row]:
-    """One call a message, and many a call, against Java's writeBytes. Each round fills a new queue; one message is
-    appended before the clock starts, which creates the file."""
+    """One call a message, and many a call, against Java's writeBytes. Each round fills a new queue; one
+    message is appended before the clock starts, which creates the file."""
     rows = []
     for place, parent in plan.places.items():
         with plan.peer.process() as java:
@@ -167,7 +167,7 @@ def _append_times(appender: px.Appender, count: int) -> array[int]:
     return times
 
 
-# --- read ------------------------------------------------------------------------------------------------------------
+# --- read -----------------------------------------------------------------------------------------
 
 
 def iterate(plan: Plan) -> list[Row]:
@@ -241,7 +241,7 @@ def _read_all(plan: Plan, case: str, place: str, path: str, count: int, size: in
 
 
 def seek(plan: Plan) -> list[Row]:
-    """move_to_index of a random message and one read of it. Message i holds i, so that each can be checked."""
+    """move_to_index of a random message and one read of it. Message i holds i, so that it can be checked."""
     rows = []
     for place, parent in plan.places.items():
         for size in plan.random_sizes:
@@ -286,8 +286,8 @@ def _seek_in(plan: Plan, place: str, path: str, size: int) -> list[Row]:
 
 
 def open_to_end(plan: Plan) -> list[Row]:
-    """open_queue + tailer + to_end on a queue of many tiny messages (4 bytes), page cache warm, and, where the kernel
-    lets go of the pages, cold."""
+    """open_queue + tailer + to_end on a queue of many tiny messages (4 bytes), page cache warm; on disk also
+    cold, as far as the kernel lets go of the pages."""
     rows = []
     for place, parent in plan.places.items():
         with _directory(parent, "open") as path:
@@ -335,8 +335,8 @@ def _evicted(directory: Path) -> bool:
 
 
 def memory(plan: Plan) -> list[Row]:
-    """Peak resident memory (VmHWM: anonymous and mapped file pages) of a fresh process that scans a large queue of
-    4 KiB messages on disk."""
+    """Peak resident memory (VmHWM: anonymous and mapped file pages) of fresh processes, each of which
+    reads or writes all of a large queue of 4 KiB messages on disk. Only scans have a target."""
     place, parent = plan.disk
     count = plan.scan_bytes >> 12
     free = shutil.disk_usage(parent).free
@@ -345,16 +345,17 @@ def memory(plan: Plan) -> list[Row]:
         return []
     rows = []
     with _directory(parent, "memory") as path:
-        _fill(path, repeat(MESSAGE * 64), count)
-        for way in ("bytes", "views", "spans", "backward"):
-            command = [sys.executable, "-m", "bench.scan", path, way]
+        for way in ("append", "append_many", "bytes", "views", "spans", "backward", "random"):
+            if way == "append_many":
+                shutil.rmtree(path)
+            command = [sys.executable, "-m", "bench.scan", path, way, str(count)]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            names = ("messages", "bytes", "before", "VmHWM", "RssAnon", "RssFile", "nanos")
-            facts = dict(zip(names, map(int, done.stdout.split()), strict=True))
-            expect("scanned", (facts["messages"], facts["bytes"]), (count, count << 12))
-            peak = Samples((facts["VmHWM"] / 1000,))
-            target = Target(100.0, at_most=True)
-            case = f"memory, scan of {plan.scan_bytes / (1 << 30):.3g} GiB"
+            facts = json.loads(done.stdout)
+            expect("messages and bytes", (facts["messages"], facts["bytes"]), (count, count << 12))
+            peak = Samples((facts["VmHWM_kB"] / 1000,))
+            case = f"memory, {plan.scan_bytes / (1 << 30):.3g} GiB"
+            scans = way in ("bytes", "views", "spans", "backward")
+            target = Target(100.0, at_most=True) if scans else None
             rows.append(Row(case, f"peak RSS, {way}", place, "MB", peak, target=target, facts=facts))
     return rows
 

@@ -6,14 +6,16 @@ import datetime
 import importlib.metadata
 import os
 import platform
-import sysconfig
-from collections.abc import Sequence
+import sys
+import timeit
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pychronix
 from bench.pairing import Row, Samples
 from bench.peer import RELEASE, Peer
+from pychronix._boundary import lib
 
 _SCALES = ((1e6, "M msg/s"), (1e3, "k msg/s"), (1.0, "msg/s"))
 
@@ -29,8 +31,6 @@ def machine(peer: Peer, places: dict[str, Path]) -> dict[str, Any]:
     memory_kb = next(
         (int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0
     )
-    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    optimised = "--enable-optimizations" in options
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "cpu": cpu,
@@ -38,7 +38,9 @@ def machine(peer: Peer, places: dict[str, Path]) -> dict[str, Any]:
         "memory_gib": round(memory_kb / (1 << 20), 1),
         "kernel": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "python_build": "profile-guided (--enable-optimizations)" if optimised else "not profile-guided",
+        "python_path": sys.executable,
+        "python_call_ns": round(_nanoseconds(lambda: None)),
+        "native_call_ns": round(_nanoseconds(lib.cx_build_flags)),
         "cffi": importlib.metadata.version("cffi"),
         "pychronix": str(Path(pychronix.__file__).parent),
         "java": peer.version or f"none: {peer.reason}",
@@ -57,10 +59,11 @@ def as_markdown(facts: dict[str, Any], rows: Sequence[Row]) -> str:
     """Ready to paste into the README."""
     java = f"Java {facts['java']}, Chronicle Queue {RELEASE}" if facts["chronicle_queue"] else "no Java"
     lines = [
-        f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB, {facts['kernel']}; {facts['python']} "
-        f"({facts['python_build']}), cffi {facts['cffi']}; {java}; {facts['date'][:10]}; load "
-        f"{facts['load_before'][0]:.1f} before, {facts['load_after'][0]:.1f} after. Medians (min to max) of "
-        f"interleaved rounds; the ratio is the median of the rounds' ratios, above 1 where pychronix is faster.",
+        f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB, {facts['kernel']}; {java}; "
+        f"{facts['python']} (an empty call {facts['python_call_ns']} ns, one into the native core "
+        f"{facts['native_call_ns']} ns), cffi {facts['cffi']}; {facts['date'][:10]}, load "
+        f"{facts['load_before'][0]:.1f} before and {facts['load_after'][0]:.1f} after. Medians (min to max) "
+        "of interleaved rounds; a ratio is the median of the rounds' ratios, above 1 where pychronix is faster.",
         "",
         "| ratio | benchmark | where | pychronix | Java | target |",
         "|---|---|---|---|---|---|",
@@ -103,6 +106,11 @@ def _amount(samples: Samples, unit: str) -> str:
 
 def _range(samples: Samples, scale: float, form: str) -> str:
     return f"{min(samples.values) / scale:{form}} to {max(samples.values) / scale:{form}}"
+
+
+def _nanoseconds(call: Callable[[], object]) -> float:
+    """Of one call: what this interpreter was built like matters more than its version."""
+    return min(timeit.repeat(call, number=200_000, repeat=7)) * 1e9 / 200_000
 
 
 def _file_system(path: Path) -> str:

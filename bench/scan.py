@@ -1,16 +1,22 @@
-"""A fresh process that scans a queue and prints how much memory that took: ``python -m bench.scan QUEUE WAY``.
+"""A fresh process that writes or reads a whole queue and prints, as JSON, how much memory that took.
 
-Prints messages, bytes, the peak before the scan (VmHWM), then VmHWM, RssAnon and RssFile at its end, all in kB, and the
-nanoseconds of the scan.
+``python -m bench.scan QUEUE WAY COUNT``: "append" and "append_many" write COUNT messages of 4 KiB; "bytes",
+"views", "spans" and "backward" read all there are; "random" reads as many by random indexes.
 """
 
 from __future__ import annotations
 
+import json
+import random
 import sys
 import time
+from collections.abc import Iterable
+from itertools import repeat
 from pathlib import Path
 
 import pychronix as px
+
+MESSAGE = bytes(range(256)) * 16
 
 
 def status(name: str) -> int:
@@ -22,28 +28,55 @@ def status(name: str) -> int:
     raise KeyError(name)
 
 
-def main(path: str, way: str) -> None:
-    """Scans and prints."""
-    before = status("VmHWM")
-    count = size = 0
-    with px.open_queue(path) as queue, queue.tailer() as tailer:
-        begun = time.perf_counter_ns()
-        if way == "spans":
-            for spans in tailer.spans():
-                count += len(spans.starts)
-                size += sum(spans.stops) - sum(spans.starts)
-        else:
-            if way == "backward":
-                tailer.direction = "backward"
-                tailer.to_end()
-            for payload in tailer.views() if way == "views" else tailer:
-                count += 1
-                size += len(payload)
-                # Read it: views alone touch nothing but headers.
-                payload[-1]
-        nanos = time.perf_counter_ns() - begun
-        print(count, size, before, status("VmHWM"), status("RssAnon"), status("RssFile"), nanos)
+def write(queue: px.Queue, way: str, count: int) -> tuple[int, int]:
+    """Messages and bytes written."""
+    appender = queue.appender()
+    if way == "append_many":
+        return len(appender.append_many(repeat(MESSAGE, count))), count * len(MESSAGE)
+    for _ in repeat(None, count):
+        appender.append(MESSAGE)
+    return count, count * len(MESSAGE)
+
+
+def read(queue: px.Queue, way: str, count: int) -> tuple[int, int]:
+    """Messages and bytes read; every page of them is touched."""
+    tailer = queue.tailer()
+    messages = size = 0
+    if way == "spans":
+        for spans in tailer.spans():
+            messages += len(spans.starts)
+            size += sum(spans.stops) - sum(spans.starts)
+            assert spans.data[:: len(MESSAGE)]
+        return messages, size
+    payloads: Iterable[bytes | memoryview] = tailer
+    if way == "views":
+        payloads = tailer.views()
+    elif way == "backward":
+        tailer.direction = "backward"
+        tailer.to_end()
+    elif way == "random":
+        first = queue.first_index or 0
+        choices = random.Random(1).choices(range(count), k=count)
+        payloads = (tailer.read() or b"" for number in choices if tailer.move_to_index(first + number))
+    for payload in payloads:
+        messages += 1
+        size += len(payload)
+        assert payload[-1] == MESSAGE[-1]
+    return messages, size
+
+
+def main(path: str, way: str, count: int) -> None:
+    """Does the work and prints."""
+    writes = way.startswith("append")
+    facts = {"VmHWM_before_kB": status("VmHWM")}
+    begun = time.perf_counter_ns()
+    with px.open_queue(path, "a" if writes else "r") as queue:
+        facts["messages"], facts["bytes"] = (write if writes else read)(queue, way, count)
+        facts["nanos"] = time.perf_counter_ns() - begun
+        for name in ("VmHWM", "RssAnon", "RssFile", "RssShmem"):
+            facts[f"{name}_kB"] = status(name)
+    print(json.dumps(facts))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
