@@ -95,7 +95,10 @@ class TableStore(Mapping[str, int]):
         cursor = _boundary.out_int64()
         value = _boundary.out_int64()
         key = _boundary.chars(lib.CX_KEY_MAX)
-        while self._check(lib.cx_table_next(self._queue._handle.number, cursor, key, value)):
+        while True:
+            code = lib.cx_table_next(self._queue._handle.number, cursor, key, value)
+            if code == lib.CX_E_NOT_FOUND or not self._check(code):  # There is no table store, or no more of it.
+                return
             yield _boundary.text_of(key), value[0]
 
     def _check(self, code: int) -> int:
