@@ -1,8 +1,8 @@
 """The benchmarks themselves: what is measured, against what, and what must come out.
 
 Each takes a `Plan` and answers rows. Every queue is FAST_DAILY, made afresh below the plan's directory of the
-place and deleted again. Both libraries work in the same place with messages of the same bytes, and their readers on
-the very same files.
+place and deleted again. Both libraries work in the same place with messages of the same bytes, and
+their readers on the very same files.
 """
 
 from __future__ import annotations

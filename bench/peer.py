@@ -1,7 +1,7 @@
 """Java's side, as far as it is to be had.
 
-``tests/fix_java.py`` knows how a release is built and driven; this module only asks it for a process, and says
-why if there is none, so that a machine without Java still measures pychronix alone.
+``tests/fix_java.py`` knows how a release is built and driven; this module only asks it for a process, and
+says why if there is none, so that a machine without Java still measures pychronix alone.
 """
 
 from __future__ import annotations

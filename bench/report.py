@@ -63,7 +63,7 @@ def as_markdown(facts: dict[str, Any], rows: Sequence[Row]) -> str:
         f"{facts['python']} (an empty call {facts['python_call_ns']} ns, one into the native core "
         f"{facts['native_call_ns']} ns), cffi {facts['cffi']}; {facts['date'][:10]}, load "
         f"{facts['load_before'][0]:.1f} before and {facts['load_after'][0]:.1f} after. Medians (min to max) "
-        "of interleaved rounds; a ratio is the median of the rounds' ratios, above 1 where pychronix is faster.",
+        "of interleaved rounds; ratios are medians of the rounds' ratios, above 1 where pychronix is faster.",
         "",
         "| ratio | benchmark | where | pychronix | Java | target |",
         "|---|---|---|---|---|---|",
