@@ -279,7 +279,7 @@ static int32_t prepare_page(cx_appender *appender, int64_t offset, int64_t lengt
     return code;
 }
 
-/* Tells Java's tailers of a new file (spec 7.2): without it they may stall at the roll for a minute. */
+/* Tells Java's tailers of a file (spec 7.2): without it they may stall at the roll for a minute. */
 static void count_listing(cx_queue *queue, int64_t cycle)
 {
     cx_min_i64(queue->lowest, cycle);
@@ -334,7 +334,6 @@ static int32_t initialise(cx_appender *appender)
         return cx_fail(CX_E_CORRUPT, store->file.path, 0, 0, "another process writes this file without the write lock");
     CX_POINT("file_published");
     appender->directory_dirty = true;
-    count_listing(appender->queue, store->cycle);
     return cx_store_parse(store);
 }
 
@@ -541,7 +540,11 @@ static int32_t roll_to(cx_appender *appender, int64_t cycle, int64_t highest, bo
     if (code < 0)
         return code;
     CX_POINT("rolled_out");
-    return open_store(appender, cycle, !existing);
+    code = open_store(appender, cycle, !existing);
+    /* At every roll, as Java: the file's creator may have died before it told. */
+    if (code == 0)
+        count_listing(appender->queue, cycle);
+    return code;
 }
 
 /* A writer goes on only behind a message that is there: after a truncation, or with a damaged writePosition, new messages would

@@ -37,7 +37,6 @@ typedef struct {
     int64_t offset;           /* of the next header, if located */
     bool located;
     bool striding;
-    bool moved;               /* an explicit move, or a read, came before: what NONE needs */
     void *position;           /* named tailers: their words in the table store, else NULL */
     void *version;
     void *lock;
@@ -368,8 +367,6 @@ static int32_t relocate(cx_tailer *tailer)
 /* Brings the tailer to a ready document: 1 with its header and payload; 0 if there is none (yet); or a code. */
 static int32_t settle(cx_tailer *tailer, bool with_meta, uint32_t *header, uint8_t **document)
 {
-    if (tailer->info.direction == CX_NONE && !tailer->moved)
-        return 0;
     for (int steps = 0; steps < STEPS_MAX; steps++) {
         int32_t code;
         if (tailer->info.state != CX_FOUND_IN_CYCLE) {
@@ -409,7 +406,6 @@ static int32_t advance(cx_tailer *tailer, int64_t sequence)
     cx_queue *queue = tailer->queue;
     int64_t cycle = cycle_of(tailer);
     tailer->info.last_read_index = cx_index_of(queue, cycle, sequence);
-    tailer->moved = true;
     if (tailer->info.direction == CX_FORWARD) {
         set_index(tailer, cx_index_of(queue, cycle, sequence + 1));
     } else if (tailer->info.direction == CX_BACKWARD) {
@@ -705,12 +701,15 @@ int32_t cx_set_direction(uintptr_t handle, int32_t direction)
     if (direction < CX_BACKWARD || direction > CX_FORWARD) {
         code = cx_fail(CX_E_USAGE, tailer->queue->path, -1, direction, "a direction is -1, 0 or 1");
     } else {
-        if (tailer->info.direction != direction)
+        int32_t before = tailer->info.direction;
+        if (before != direction)
             tailer->located = false;   /* the index, not the offset, is the position: the next read looks it up */
         tailer->info.direction = direction;
+        if (before == CX_BACKWARD && direction == CX_FORWARD)   /* now rather than then, as Java: its state is the same so */
+            code = move_to_index(tailer, tailer->info.index);
     }
     unguard(tailer);
-    return code;
+    return code < 0 ? code : 0;
 }
 
 int32_t cx_set_striding(uintptr_t handle, int32_t striding)
@@ -753,8 +752,7 @@ static int32_t move(uintptr_t handle, cx_move how, int64_t target)
     if (code < 0)
         return code;
     if ((code = check_size(tailer, true)) == 0 && (code = begin_named(tailer)) == 0) {
-        tailer->moved = true;
-        code = how(tailer, target);
+            code = how(tailer, target);
         end_named(tailer);
     }
     unguard(tailer);
