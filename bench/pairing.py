@@ -2,8 +2,8 @@
 
 The decision hidden here: contestants take turns (J, P, J, P, ...), so that what else the machine does hits
 both. A ratio is formed within each turn, and the median of those ratios is reported, so that a slow minute
-cancels out. All are warmed up by whole rounds first. Python's garbage collector is off while a round is measured,
-and collects before it.
+cancels out. All are warmed up by whole rounds first. Python's garbage collector is off while a round is
+measured, and collects before it.
 """
 
 from __future__ import annotations
