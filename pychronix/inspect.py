@@ -192,6 +192,8 @@ class _Queue:
     table: cq5.TableStore | None
     table_path: str
     table_damage: CorruptError | None
+    table_pending: bool
+    """Its first header was never published."""
 
 
 def _open_queue(path: str | os.PathLike[str]) -> _Queue:
@@ -201,10 +203,14 @@ def _open_queue(path: str | os.PathLike[str]) -> _Queue:
     table_path = os.path.join(path, METADATA if form is Format.CQ5 else DIRECTORY_LISTING)
     table: cq5.TableStore | None = None
     damage: CorruptError | None = None
+    pending = False
     if os.path.lexists(table_path):
         try:
             with _File(table_path) as file:
-                table = cq5.parse_table_store(file.read(0, min(file.size, _TABLE_MAX)))
+                data = file.read(0, min(file.size, _TABLE_MAX))
+                pending = _not_ready(data)
+                if not pending:
+                    table = cq5.parse_table_store(data)
         except CorruptError as error:
             error.path = table_path
             damage = error
@@ -230,7 +236,7 @@ def _open_queue(path: str | os.PathLike[str]) -> _Queue:
             strange.append(name)
         else:
             files.append((cycle, os.path.join(path, name)))
-    return _Queue(path, form, roll, epoch_ms, sorted(files), strange, table, table_path, damage)
+    return _Queue(path, form, roll, epoch_ms, sorted(files), strange, table, table_path, damage, pending)
 
 
 def _roll_cycle(settings: cq5.RollSettings, header: cq5.RollHeader | None) -> RollCycle:
@@ -598,6 +604,9 @@ def _check_table(queue: _Queue, report: Report) -> None:
         notes.error("damage", queue.table_damage.offset, queue.table_damage.message)
         return
     table = queue.table
+    if queue.table_pending:
+        notes.warning("not-ready", 0, "the first header was never published: the table store is being created or debris")
+        return
     if table is None:
         notes.warning("no-table-store", None, "there is no table store; readers list the directory, writers add one")
         return
