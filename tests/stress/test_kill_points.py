@@ -7,6 +7,7 @@ a newly opened Java appender. All acknowledged messages are there, readers agree
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -109,7 +110,7 @@ class Case:
         assert [data for _, data in found] == [*expected, *more], str(self)
         indexes = [index for index, _ in found]
         assert indexes[self.before :][:acked] == self.log.acked, f"{self}: other indexes than acknowledged"
-        for one, other in zip(indexes, indexes[1:], strict=False):
+        for one, other in itertools.pairwise(indexes):
             assert other == one + 1 or (other > one and not other & 0xFFFFFFFF), f"{self}: {other:#x} follows {one:#x}"
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_two_java_and_two_python_writers_are_seen_in_one_order_by_all_readers(
         same(name, read_follow(path), records)
     report = inspect.verify(queue_path)
     assert report.clean, str(report)
-    changes = sum(one[1] != other[1] for one, other in zip(records, records[1:], strict=False))
+    changes = sum(one[1] != other[1] for one, other in itertools.pairwise(records))
     print(
         f"together: {total} messages, {len(report.cycles)} cycles, {seconds:.1f} s, {total / seconds:,.0f} messages/s, "
         f"{changes} changes of writer, {len(readers)} readers"
