@@ -196,7 +196,7 @@ class Appender:
     (Java: StoreAppender.)
     """
 
-    __slots__ = ("__weakref__", "_facts", "_first", "_handle", "_number", "_path", "_queue", "_timeout_ms")
+    __slots__ = ("__weakref__", "_facts", "_handle", "_number", "_path", "_queue", "_timeout_ms")
 
     _facts: AppenderInfo
 
@@ -206,7 +206,6 @@ class Appender:
         self._number = handle.number
         self._path = handle.path
         self._timeout_ms = queue.timeout_ms
-        self._first = _boundary.out_int64()
         self._facts = lib.cx_appender_facts(handle.number)
 
     # Appending.
@@ -439,11 +438,12 @@ class Appender:
         return size
 
     def _append_joined(self, joined: bytes, lengths: array[int], pieces: list[range]) -> None:
-        first = self._first
+        first = _boundary.out_int64()
         pointer = _boundary.lengths_pointer(lengths)
         done = at = 0
         while True:
-            count = self._append_rest(_boundary.advance(joined, at) if at else joined, pointer, done, len(lengths))
+            data = _boundary.advance(joined, at) if at else joined
+            count = self._append_rest(data, pointer + done, len(lengths) - done, first)
             start = first[0]
             if pieces and pieces[-1].stop == start:
                 pieces[-1] = range(pieces[-1].start, start + count)
@@ -455,11 +455,11 @@ class Appender:
             at += sum(lengths[done : done + count])
             done += count
 
-    def _append_rest(self, data: bytes | CData, lengths: CData, done: int, stop: int) -> int:
-        """One native call for messages done..stop, whose bytes are in data; returns how many it appended."""
+    def _append_rest(self, data: bytes | CData, lengths: CData, count: int, first: CData) -> int:
+        """One native call for the messages whose bytes are in data; returns how many it appended."""
 
         def call() -> int:
-            return lib.cx_append_many(self._number, data, lengths + done, stop - done, self._now_ms(), self._first)
+            return lib.cx_append_many(self._number, data, lengths, count, self._now_ms(), first)
 
         return self._checked(call)
 

@@ -14,14 +14,17 @@ Rules
 - What a reader sees was committed and never changes, hence reading ahead is invisible, but for the work it saves.
 - Named tailers store their position after every message, direction NONE repeats one message, metadata documents come
   between: these three read one document at a time (``_singly``).
-- One thread at a time; a second one inside the core gets BusyError.
+- One thread at a time: what scans, reads or moves holds ``_lock`` while the batch is in flux, and a second thread gets
+  BusyError instead of waiting. Handing out a batch takes no lock, nor do the facts.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from functools import lru_cache
 from itertools import chain, islice
@@ -32,7 +35,7 @@ from weakref import WeakSet
 
 from pychronix import _boundary
 from pychronix._boundary import BATCH, ClosedFacts, Window, lib
-from pychronix.errors import UsageError
+from pychronix.errors import BusyError, UsageError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Direction", "Spans", "Tailer", "TailerState"]
 
 _LARGE = 2048  # From this mean size on, slicing the mapping beats copying the whole region first and slicing that.
+_CLOSE_PATIENCE_S = 5.0  # For a thread inside a tailer that another one closes: longer than any one call.
 _EAGER_GROWTH = 4  # read() reads ahead 1, 4, 16 ... messages: a random access pays for one, a loop soon for none.
 
 
@@ -102,6 +106,7 @@ def _forget_batches() -> None:
     """In a forked child, what the parent read ahead is the parent's: the next read is to answer ForkedError."""
     for tailer in list(_tailers):
         tailer._forget()
+        tailer._lock = threading.Lock()  # The thread that held it, if one did, does not exist here.
 
 
 os.register_at_fork(after_in_child=_forget_batches)
@@ -140,6 +145,7 @@ class Tailer:
         "_facts",
         "_handle",
         "_limit",
+        "_lock",
         "_meta",
         "_name",
         "_number",
@@ -180,6 +186,7 @@ class Tailer:
         self._batch = _boundary.new_batch()
         self._excerpt = _boundary.new_excerpt()
         self._window: Window | None = None
+        self._lock = threading.Lock()
         self._limit = 1
         self._pending: Iterator[object] = _NOTHING
         self._payloads: Iterator[bytes] = _NOTHING
@@ -199,19 +206,14 @@ class Tailer:
         """
         for payload in self._payloads:
             return payload
-        if self._limit == 1 or self._singly:
-            if not self._read_one():
-                self._limit = 1
-                return None
-            excerpt = self._excerpt
-            self._limit = _EAGER_GROWTH
-            return _boundary.copy(excerpt.address, excerpt.length)
-        payloads = self._fill(self._limit)
-        if payloads is None:
-            self._limit = 1
-            return None
-        self._limit = min(self._limit * _EAGER_GROWTH, BATCH)
-        return next(payloads)
+        limit = self._limit
+        if limit == 1 or self._singly:
+            found = self._read_one()
+        else:
+            payloads = self._fill(limit)
+            found = None if payloads is None else next(payloads)
+        self._limit = 1 if found is None else min(limit * _EAGER_GROWTH, BATCH)
+        return found
 
     def read_many(self, count: int) -> list[bytes]:
         """The next payloads, at most ``count``; fewer, possibly none, at the end."""
@@ -260,17 +262,21 @@ class Tailer:
         """
         if not 1 <= limit <= BATCH:
             raise UsageError(f"limit is within 1..{BATCH}, not {limit}")
-        while count := self._scan(limit):
-            batch = self._batch
-            self._pending = self._payloads = _NOTHING
-            starts, stops = _boundary.spans_copied(batch, count)
-            yield Spans(
-                self._window_of(batch.window).part(batch.address, batch.region),
-                starts,
-                stops,
-                batch.first_index,
-                self._step,
+        if self._singly:
+            raise UsageError(
+                "spans cannot be had of named tailers, nor with metadata, direction NONE or striding", path=self._path
             )
+        while True:
+            with self._inside():
+                count = self._scan(limit)
+                if not count:
+                    return
+                batch = self._batch
+                self._pending = self._payloads = _NOTHING
+                starts, stops = _boundary.spans_copied(batch, count)
+                data = self._window_of(batch.window).part(batch.address, batch.region)
+                spans = Spans(data, starts, stops, batch.first_index, self._step)
+            yield spans
 
     # Moving.
 
@@ -290,16 +296,21 @@ class Tailer:
         If not, ``state`` says why, and reading goes on as spec 8.3 has it: with an index one beyond a closed cycle at
         the next one, with an index not reached yet once it is, with a cycle that does not exist where the tailer was.
         """
-        if self._pending is not _NOTHING:
-            self._settle()
-        self._limit = 1
+        if not self._lock.acquire(False):
+            raise self._busy()
         try:
-            code = lib.cx_move_to_index(self._number, index)
-        except (TypeError, OverflowError):
-            index = _boundary.int64(index, "index")
-            code = lib.cx_move_to_index(self._number, index)
-        if code < 0:
-            code = self._persist(code, lambda: lib.cx_move_to_index(self._number, index))
+            if self._pending is not _NOTHING:
+                self._settle()
+            self._limit = 1
+            try:
+                code = lib.cx_move_to_index(self._number, index)
+            except (TypeError, OverflowError):
+                index = _boundary.int64(index, "index")
+                code = lib.cx_move_to_index(self._number, index)
+            if code < 0:
+                code = self._persist(code, lambda: lib.cx_move_to_index(self._number, index))
+        finally:
+            self._lock.release()
         if self._told is not None:
             self._announce()
         return code == 1
@@ -343,9 +354,10 @@ class Tailer:
 
     @meta.setter
     def meta(self, meta: bool) -> None:
-        self._settle()
-        self._meta = bool(meta)
-        self._choose_way()
+        with self._inside():
+            self._settle()
+            self._meta = bool(meta)
+            self._choose_way()
 
     # Facts.
 
@@ -365,8 +377,11 @@ class Tailer:
         rest = length_hint(self._pending)
         if rest:
             return self._batch_end - self._step * rest
-        if self._pending is _SCANNED:
-            self._settle()
+        if self._pending is _SCANNED and self._lock.acquire(False):
+            try:
+                self._settle()
+            finally:
+                self._lock.release()
         return self._facts.index
 
     @property
@@ -410,12 +425,17 @@ class Tailer:
 
     def close(self) -> None:
         """Gives the roll file back. Once more is nothing. Views stay valid."""
-        if self._handle.closed:
-            return
-        self._handle.close()
-        self._forget()
-        self._window = None
-        self._facts = ClosedFacts("tailer", self._path)  # type: ignore[assignment]
+        if not self._lock.acquire(timeout=_CLOSE_PATIENCE_S):
+            raise self._busy()
+        try:
+            if self._handle.closed:
+                return
+            self._handle.close()
+            self._forget()
+            self._window = None
+            self._facts = ClosedFacts("tailer", self._path)  # type: ignore[assignment]
+        finally:
+            self._lock.release()
         if self._told is not None and self._acquired_cycle is not None:
             cycle, self._acquired_cycle = self._acquired_cycle, None
             self._told(cycle, False)
@@ -438,7 +458,22 @@ class Tailer:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a tailer cannot be pickled: open the queue where it is needed")
 
-    # Batches.
+    # Batches. Methods up to _window_of are called with _lock held, unless they say otherwise.
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        """Holds _lock, or raises BusyError; then tells of roll files opened. Where speed matters it is written out."""
+        if not self._lock.acquire(False):
+            raise self._busy()
+        try:
+            yield
+        finally:
+            self._lock.release()
+        if self._told is not None:
+            self._announce()
+
+    def _busy(self) -> BusyError:
+        return BusyError("another thread is inside the tailer", path=self._path)
 
     def _choose_way(self) -> None:
         self._singly = (
@@ -468,10 +503,6 @@ class Tailer:
         """Scans the next batch into _batch; the number of its messages, 0 at the end."""
         if self._pending is not _NOTHING:
             self._settle()
-        if self._singly:
-            raise UsageError(
-                "spans cannot be had of named tailers, with metadata, direction NONE or striding", path=self._path
-            )
         batch = self._batch
         batch.count = 0
         self._pending = _SCANNED
@@ -482,18 +513,26 @@ class Tailer:
                 return 0  # The next roll file is being created: there is nothing in it yet.
             if count < 0:
                 raise _boundary.error_for(count, self._path)
-        if self._told is not None:
-            self._announce()
-        if count:
-            self._step = self._direction
-            self._batch_end = batch.first_index + self._step * count
+            return 0
+        self._step = self._direction
+        self._batch_end = batch.first_index + self._step * count
         return count
 
     def _fill(self, limit: int) -> Iterator[bytes] | None:
-        """Scans the next batch and makes its payloads, which _pending and _payloads then refer to; None at the end."""
-        count = self._scan(limit)
-        if not count:
-            return None
+        """Scans the next batch and makes its payloads; None at the end. Takes the lock itself."""
+        if not self._lock.acquire(False):
+            raise self._busy()
+        try:
+            count = self._scan(limit)
+            payloads = self._payloads_of_batch(count) if count else None
+        finally:
+            self._lock.release()
+        if self._told is not None:
+            self._announce()
+        return payloads
+
+    def _payloads_of_batch(self, count: int) -> Iterator[bytes]:
+        """The payloads of the batch just scanned, which _pending and _payloads then refer to."""
         batch = self._batch
         region = batch.region
         if region > _LARGE * count:
@@ -563,16 +602,30 @@ class Tailer:
             if self._singly:
                 yield self._views_singly()
                 return
-            count = self._scan(BATCH)
-            if not count:
-                return
-            self._pending, views = self._views_of_batch(count)
+            with self._inside():
+                count = self._scan(BATCH)
+                if not count:
+                    return
+                self._pending, views = self._views_of_batch(count)
             yield views
 
     # One at a time.
 
-    def _read_one(self) -> bool:
-        """Reads the next document into _excerpt; False at the end."""
+    def _read_one(self) -> bytes | None:
+        """The payload of the next document, which _excerpt then describes; None at the end. Takes the lock itself."""
+        if not self._lock.acquire(False):
+            raise self._busy()
+        try:
+            excerpt = self._excerpt
+            payload = _boundary.copy(excerpt.address, excerpt.length) if self._advance() else None
+        finally:
+            self._lock.release()
+        if self._told is not None:
+            self._announce()
+        return payload
+
+    def _advance(self) -> bool:
+        """Reads the next document into _excerpt; False at the end. Called with _lock held."""
         if self._pending is not _NOTHING:
             self._settle()
         code = lib.cx_read(self._number, self._excerpt, self._meta)
@@ -580,30 +633,29 @@ class Tailer:
             if code == lib.CX_E_NOT_READY:
                 return False
             code = self._persist(code, lambda: lib.cx_read(self._number, self._excerpt, self._meta))
-        if self._told is not None:
-            self._announce()
         return code == 1
 
     def _indexed_singly(self) -> Iterator[tuple[int, bytes]]:
-        excerpt = self._excerpt
-        while self._read_one():
-            yield excerpt.index, _boundary.copy(excerpt.address, excerpt.length)
+        while (payload := self._read_one()) is not None:
+            yield self._excerpt.index, payload
 
     def _views_singly(self) -> Iterator[memoryview]:
         excerpt = self._excerpt
-        while self._read_one():
-            yield self._window_of(excerpt.window).part(excerpt.address, excerpt.length)
+        while True:
+            with self._inside():
+                if not self._advance():
+                    return
+                view = self._window_of(excerpt.window).part(excerpt.address, excerpt.length)
+            yield view
 
     # Helpers.
 
     def _move(self, call: Callable[[], int]) -> int:
-        self._settle()
-        self._limit = 1
-        code = call()
-        if code < 0:
-            code = self._persist(code, call)
-        self._announce()
-        return code
+        with self._inside():
+            self._settle()
+            self._limit = 1
+            code = call()
+            return self._persist(code, call) if code < 0 else code
 
     def _persist(self, code: int, call: Callable[[], int]) -> int:
         code = _boundary.patiently(call, code, self._queue.timeout_ms)
