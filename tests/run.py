@@ -17,6 +17,7 @@ missing Java a failure. PYCHRONIX_STAGES=ruff,mypy,... runs only those.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -36,7 +37,7 @@ BUDGET = os.environ.get("PYCHRONIX_BUDGET", "quick")
 
 def run(*command: str, cwd: Path = ROOT, **environ: str) -> None:
     """Runs a command, shown first; stops the whole script if it fails."""
-    shown = " ".join([*(f"{name}={value}" for name, value in environ.items()), *command])
+    shown = " ".join([*(f"{name}={shlex.quote(value)}" for name, value in environ.items()), shlex.join(command)])
     print(f"$ {shown}", flush=True)
     code = subprocess.run(command, cwd=cwd, env={**os.environ, **environ}, check=False).returncode
     if code:
