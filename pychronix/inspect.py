@@ -208,7 +208,7 @@ def _open_queue(path: str | os.PathLike[str]) -> _Queue:
         try:
             with _File(table_path) as file:
                 data = file.read(0, min(file.size, _TABLE_MAX))
-                pending = _not_ready(data)
+                pending = int.from_bytes(data[:4], "little") in (0, cq5.NOT_COMPLETE)
                 if not pending:
                     table = cq5.parse_table_store(data)
         except CorruptError as error:

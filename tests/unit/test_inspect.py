@@ -501,14 +501,21 @@ def test_a_missing_key_is_a_warning(queue: Path) -> None:
     assert {"no-key": 1} == kinds(queue)
 
 
-@pytest.mark.parametrize("content", [b"", bytes(65_536), b"\xff" * 65_536, b"\0\0\0\x80" + bytes(100)])
-def test_a_ruined_table_store_is_found_and_the_files_are_checked(queue: Path, content: bytes) -> None:
-    (queue / "metadata.cq4t").write_bytes(content)
+def test_a_ruined_table_store_is_found_and_the_files_are_checked(queue: Path) -> None:
+    (queue / "metadata.cq4t").write_bytes(b"\xff" * 65_536)
     report = verify(queue)
     assert ({"damage": 1}, 310) == (dict(report.kinds), report.messages)
     with pytest.raises(CorruptError) as caught:
         list(read_queue(queue))
     assert str(queue / "metadata.cq4t") == caught.value.path
+
+
+@pytest.mark.parametrize("content", [b"", bytes(65_536), b"\0\0\0\x80" + bytes(100)])
+def test_a_table_store_whose_creator_died_is_a_warning_and_the_files_are_read(queue: Path, content: bytes) -> None:
+    (queue / "metadata.cq4t").write_bytes(content)
+    report = verify(queue)
+    assert ({"not-ready": 1}, 310, True) == (dict(report.kinds), report.messages, report.ok)
+    assert len(list(read_queue(queue))) == 310
 
 
 def test_names_of_no_roll_cycle_are_an_error(tmp_path: Path) -> None:
