@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -265,34 +266,37 @@ with px.open_queue(path, "r+", clock=lambda: 1_709_635_062_500_000_000) as queue
 """
 
 
-def test_08_the_header_goes_from_zero_to_its_final_value_in_one_step(tmp_path: Path) -> None:
-    path = tmp_path / "q"
-    count, size = 6, 4 << 20
+def watch_headers(path: Path, count: int, size: int) -> bool:
+    """Watches the headers of large messages that another process appends; whether one was seen in its midst."""
     create(path, [b"one"], block_size_bytes=64 << 20)
-    file = roll_file(path)
-    place = end_of(file)
-    with kit.python(WRITER, path, count, size) as process, kit.mapped(file) as view:
+    position = end_of(roll_file(path)) // 4
+    seen_zero = False
+    with (
+        kit.python(WRITER, path, count, size) as process,
+        kit.mapped(roll_file(path)) as view,
+        view.cast("I") as words,
+    ):
         assert process.stdin is not None and process.stdout is not None
         assert process.stdout.readline() == "up\n"
-        words, position = view.cast("I"), place // 4
         process.stdin.write("go\n")
         process.stdin.flush()
-        seen_zero = 0
         for number in range(count):
-            seen: set[int] = set()
-            limit = kit.time.monotonic() + kit.DEADLINE_S
+            limit = time.monotonic() + kit.DEADLINE_S
             while (word := words[position]) == 0:
-                seen_zero += bool(view[4 * position + 4])  # The payload is being copied, the header still is 0.
-                assert kit.time.monotonic() < limit
-            seen.add(word)
-            seen.update(words[position] for _ in range(100))
-            assert seen == {size}, "intermediate values of the header"
+                # The payload is being copied, the header still is 0.
+                seen_zero |= view[4 * position + 4] != 0 and words[position] == 0
+                assert time.monotonic() < limit
+            assert {word, *(words[position] for _ in range(100))} == {size}, "intermediate values of the header"
             start = 4 * position + 4
             assert view[start] == view[start + size // 2] == view[start + size - 1] == number + 1
             position += (4 + size) // 4
-        words.release()
-        assert seen_zero, "the payload comes before the header"
         assert process.wait(30) == 0
+    return seen_zero
+
+
+def test_08_the_header_goes_from_zero_to_its_final_value_in_one_step(tmp_path: Path) -> None:
+    # The eye may blink: a busy machine runs this process never while the other one copies.
+    assert any(watch_headers(tmp_path / str(attempt), 6, 8 << 20) for attempt in range(20))
 
 
 def test_09_a_header_that_was_zero_is_read_again(tmp_path: Path) -> None:
@@ -315,13 +319,13 @@ def test_09_no_payload_is_seen_before_it_is_complete(java: JavaPeer, tmp_path: P
     with java.open(path, roll="FAST_DAILY", clock_ms=kit.T0) as queue, px.open_queue(path) as reading:
         load = queue.load(5, count, sizes=sizes)
         tailer = reading.tailer()
-        limit = kit.time.monotonic() + kit.DEADLINE_S
+        limit = time.monotonic() + kit.DEADLINE_S
         found = 0
         while found < count:
             for data in tailer:
                 assert data == payload(5, found, sizes)
                 found += 1
-            assert kit.time.monotonic() < limit
+            assert time.monotonic() < limit
         assert load.wait().appended == count
         assert tailer.read() is None
 
