@@ -1,11 +1,11 @@
 """A Java tailer and ours over the same directory, doing the same things: where do they differ?
 
 A case is a seed, and from it a list of operations (plain tuples, so that a failing one can be printed, pasted and
-shortened). `play` runs a list and gives the first `Difference`. Cycles are written relative to `BASE_CYCLE`.
+shortened). `play` runs a list and gives the first `Difference`. Cycles count from the first clock's.
 
     ("append", who, count, size)   who is "java" or "ours"; sizes vary from message to message
     ("meta", who)                  a user's metadata document (in a new cycle: a roll file without messages)
-    ("clock", days)                moves the clock of both
+    ("clock", cycles)              moves the clock of both
     ("drop_eof", cycle)            takes a cycle's end-of-data marker away, as if its writer had died
     ("open", name)                 opens the pair of tailers; name is None for unnamed ones
     ("read", n) ("read_meta", n)   reads up to n documents, comparing each
@@ -28,9 +28,7 @@ import pychronix as px
 
 Op = tuple[Any, ...]
 
-DAY_MS = 86_400_000
-BASE_CYCLE = 19_787
-BASE_MS = BASE_CYCLE * DAY_MS + 38_262_500
+BASE_MS = 19_787 * 86_400_000 + 38_262_500
 BLOCK = 1 << 16
 EOF = 0xC0000000
 JAVA_NO_CYCLE = -(1 << 31)
@@ -77,6 +75,7 @@ class Pair:
         )
         self.java_appender = self.java_queue.appender()
         self.appender = self.queue.appender()
+        self.base_cycle = self.queue.cycle_at(BASE_MS)
         self.counter = 0
         self.was_none = False  # Turned from NONE to FORWARD, and not moved since.
         self.name: str | None = None
@@ -110,7 +109,7 @@ class Pair:
         return (b"%d " % self.counter).ljust(1 + size * self.counter % 97, b"x")
 
     def index(self, cycle: int, sequence: int) -> int:
-        return self.queue.index(BASE_CYCLE + cycle, sequence)
+        return self.queue.index(self.base_cycle + cycle, sequence)
 
     def stored(self) -> tuple[tuple[int | None, ...], tuple[int | None, ...]]:
         """What is in the table store for the named tailers: position, and version where there is one; Java's, ours."""
@@ -159,10 +158,10 @@ class Pair:
                 with self.appender.writing(meta=True) as excerpt:
                     excerpt.write(b"meta by us")
         elif kind == "clock":
-            self.now_ms += op[1] * DAY_MS
+            self.now_ms += op[1] * self.queue.roll_cycle.length_ms
             self.java_queue.set_clock(self.now_ms)
         elif kind == "drop_eof":
-            drop_eof(self.directory / self.queue.file_name(BASE_CYCLE + op[1]))
+            drop_eof(self.directory / self.queue.file_name(self.base_cycle + op[1]))
         elif kind == "open":
             self.open(op[1])
         else:
@@ -189,7 +188,7 @@ class Pair:
             elif kind == "raw_index":
                 result = tailer.move_to_index(op[1])
             elif kind == "cycle":
-                result = tailer.move_to_cycle(BASE_CYCLE + op[1])
+                result = tailer.move_to_cycle(self.base_cycle + op[1])
             elif kind == "direction":
                 tailer.direction = op[1]
             elif kind == "striding":
@@ -217,7 +216,7 @@ class Pair:
             elif kind == "raw_index":
                 result = tailer.move_to_index(op[1])
             elif kind == "cycle":
-                result = tailer.move_to_cycle(BASE_CYCLE + op[1])
+                result = tailer.move_to_cycle(self.base_cycle + op[1])
             elif kind == "direction":
                 tailer.direction(op[1])
             elif kind == "striding":
@@ -312,7 +311,8 @@ def random_ops(random: random.Random, length: int = 30, name: str | None = None)
             elif sort < 0.8:
                 ops.append(("index", cycle, have + random.choice((1, 2, 7, 130, 5000))))
             elif sort < 0.93:
-                ops.append(("index", random.choice((-3, -1, 1, 2, 3, cycles + 1, cycles + 4)), random.choice((0, 0, 2))))
+                missing = random.choice((-3, -1, 1, 2, 3, cycles + 1, cycles + 4))
+                ops.append(("index", missing, random.choice((0, 0, 2))))
             else:
                 ops.append(("raw_index", random.choice((-1, -(1 << 63), 0, 1, 5, (1 << 63) - 1))))
         elif kind < 0.74:
@@ -334,7 +334,7 @@ def excuse(pair: Pair, op: Op, before: Seen, java: Seen, ours: Seen) -> str | No
 
     Each reason is narrow: it names the operation, the state before it, and exactly what Java does.
     """
-    kind, mask = op[0], 0xFFFFFFFF
+    kind = op[0]
     moved = kind in ("index", "raw_index")
     target = pair.index(op[1], op[2]) if kind == "index" else op[1] if kind == "raw_index" else None
 
@@ -352,18 +352,25 @@ def excuse(pair: Pair, op: Op, before: Seen, java: Seen, ours: Seen) -> str | No
         if before.state == "FOUND_IN_CYCLE" and (java.index, java.state) == (before.index, before.state):
             # Java scans on from the last move if the target is at most 70 ahead; when that fails it forgets to say so,
             # and stands at the scan's end under the old index.
-            if target is not None and target >> 32 == before.index >> 32:
+            assert target is not None
+            if target >> 32 == before.index >> 32:
                 return "a failed move close ahead of the last one leaves Java's index and state, but not its position"
         if ours.index == java.index == target and ours.cycle == java.cycle:
             if java.state == before.state and ours.state in ("FOUND_IN_CYCLE", "NOT_REACHED_IN_CYCLE"):
                 return "a move to an index that is next to be written leaves Java's state what it was"
             if ours.state == "NOT_REACHED_IN_CYCLE" and pair.is_empty(ours.cycle):
                 return "in a cycle without messages Java takes any sequence for the next one"
+    stays = java[1:] == before._replace(direction=java.direction)[1:] and ours[1:3] == java[1:3]
+    if stays and not java.result and not ours.result and kind in ("index", "raw_index", "cycle", "direction"):
+        if before.state == "BEYOND_START_OF_CYCLE" and ours.state == "CYCLE_NOT_FOUND":
+            return "a move to a cycle without file, no file being open: Java's state stays what it was"
+        if kind == "direction" and ours.state == "FOUND_IN_CYCLE":
+            return "turned forward at an index next to be written, Java's state stays what it was"
     if moved and java.result is True and ours.result is False and pair.is_empty(before.cycle):
         return "Java's second move to sequence 0 of an empty cycle is true, after a moveToCycle"
 
     if kind == "end" and pair.queue.last_index is None:
-        return "toEnd where there are cycles but no message: Java goes to the first or the last, in one state or another"
+        return "toEnd with cycles but no message: Java goes to the first or the last, in one state or another"
 
     if kind in ("read", "read_meta"):
         same_result = java.result == ours.result
@@ -382,7 +389,7 @@ def excuse(pair: Pair, op: Op, before: Seen, java: Seen, ours: Seen) -> str | No
         if before.direction != "FORWARD" and before.state == "CYCLE_NOT_FOUND" and java.result is None and ours.result:
             return "after a failed move to a cycle, from behind the last message: Java does not step back"
         if before.direction == "NONE" and same_result and java.result is None and pair.is_empty(before.cycle):
-            return "NONE in a cycle without messages: Java moves to the cycle before, or calls it not found; nothing is read"
+            return "NONE in a cycle without messages: Java moves to the one before, or calls it not found"
         if before.direction == "FORWARD" and pair.was_none and ours.result is not None:
             return "turned from NONE to FORWARD, Java reads the next message under the index of the last"
         if before.direction == "NONE" and before.state in ("END_OF_CYCLE", "BEYOND_START_OF_CYCLE") and same_result:
@@ -395,12 +402,12 @@ def excuse(pair: Pair, op: Op, before: Seen, java: Seen, ours: Seen) -> str | No
             and java[1:] == before[1:]
             and ours == java._replace(state="FOUND_IN_CYCLE")
         ):
-            return "at an index next to be written Java keeps the state of its failed move; it reads that message all the same"
+            return "at an index next to be written Java keeps the state of its failed move, and reads it all the same"
         if before.state == "NOT_REACHED_IN_CYCLE" and ours == before._replace(result=None):
             if java.result is None and java.index == ours.index:
                 return "beyond the end a Java tailer that never found anything wavers between states"
             if backward:
-                return "beyond the end a Java tailer that never found anything goes to the last message when it reads backward"
+                return "beyond the end a Java tailer that never found anything reads the last message backward"
         if (
             before.direction == "FORWARD"
             and before.state in ("UNINITIALISED", "BEYOND_START_OF_CYCLE")
@@ -409,9 +416,9 @@ def excuse(pair: Pair, op: Op, before: Seen, java: Seen, ours: Seen) -> str | No
         ):
             if same_result and java == ours._replace(state="CYCLE_NOT_FOUND"):
                 return "in a first cycle without messages Java says CYCLE_NOT_FOUND until there is one"
-            return "an empty first cycle without end-of-data: Java leaves it from UNINITIALISED, and waits in it after toStart"
+            return "an empty first cycle without end-of-data: Java leaves it if UNINITIALISED, waits after toStart"
         if kind == "read_meta" and java.result and java.result[0] and pair.is_at_header(java):
-            return "metadata before the first message is seen only by a tailer just put at a start, which Java remembers longer"
+            return "metadata before the first message: Java remembers longer that a tailer stands before it"
     return None
 
 
