@@ -332,7 +332,6 @@ static int32_t initialise(cx_appender *appender)
     CX_POINT("file_pages_stored");
     if (!cx_cas_u32(store->head, CX_NOT_COMPLETE, CX_META | (uint32_t)length))
         return cx_fail(CX_E_CORRUPT, store->file.path, 0, 0, "another process writes this file without the write lock");
-    CX_POINT("file_published");
     appender->directory_dirty = true;
     return cx_store_parse(store);
 }
@@ -349,10 +348,43 @@ static int32_t discard(cx_appender *appender, const char *path)
     return rename(path, aside) == 0 ? 0 : cx_fail_os(path, -1, "cannot set a stuck roll file aside");
 }
 
-static bool exists(const char *path)
+/* What follows once the store is open and its header ready. */
+static int32_t finish_opening(cx_appender *appender)
 {
-    struct stat facts;
-    return stat(path, &facts) == 0;
+#if !defined(__x86_64__) && !defined(__i386__)
+    if (!appender->store.padded) {
+        cx_store_close(&appender->store);
+        return cx_fail(CX_E_UNSUPPORTED, appender->store.file.path, -1, 0, "unpadded roll files are appended to on x86 only (spec 2.4)");
+    }
+#endif
+    appender->seen_position = -1;
+    appender->info.cycle = appender->store.cycle;
+    appender->info.rolls++;
+    return 0;
+}
+
+/* A new roll file is built under a name that everybody ignores and then renamed: a creator that dies leaves no half-made
+ * file for whose header Java would wait. 1 with the store open; 0 if the name was taken meanwhile; or a code. A-1. */
+static int32_t create_aside(cx_appender *appender, int64_t cycle, const char *path)
+{
+    cx_store *store = &appender->store;
+    char aside[CX_PATH_MAX + 16];
+    snprintf(aside, sizeof aside, "%s.creating", path);
+    unlink(aside);   /* the debris of a creator: we hold the lock now */
+    memset(store, 0, sizeof *store);
+    store->cycle = cycle;
+    int32_t code = cx_file_open(&store->file, aside, true, true);
+    if (code < 0)
+        return code;
+    CX_POINT("file_created");
+    if ((code = initialise(appender)) == 0 && (code = cx_rename_new(aside, path)) == 1) {
+        snprintf(store->file.path, sizeof store->file.path, "%s", path);
+        CX_POINT("file_published");
+        return 1;
+    }
+    cx_store_close(store);
+    unlink(aside);
+    return code;
 }
 
 /* Opens the roll file of a cycle for appending, creating it if asked to. Nothing is open before; A-1. */
@@ -364,21 +396,21 @@ static int32_t open_store(cx_appender *appender, int64_t cycle, bool create)
     int32_t code = cx_queue_path(queue, cycle, path);
     if (code < 0)
         return code;
-    if (create && !exists(path)) {
+    if (create && !cx_path_exists(path)) {
         /* A pre-created file has the name with .precreated in the place of .cq4. */
         char ready[CX_PATH_MAX + 16];
         snprintf(ready, sizeof ready, "%.*s.precreated", (int)(strlen(path) - 4), path);
-        if (exists(ready) && rename(ready, path) != 0)
+        if (cx_path_exists(ready) && rename(ready, path) != 0)
             return cx_fail_os(ready, -1, "cannot rename a pre-created roll file");
     }
+    if (create && !cx_path_exists(path) && (code = create_aside(appender, cycle, path)) != 0)
+        return code < 0 ? code : finish_opening(appender);
     for (int tries = 0; tries < 2; tries++) {
         memset(store, 0, sizeof *store);
         store->cycle = cycle;
         code = cx_file_open(&store->file, path, true, create);
         if (code < 0)
             return code;
-        if (create)
-            CX_POINT("file_created");
         code = cx_store_parse(store);
         if (code != CX_E_NOT_READY)
             break;
@@ -388,7 +420,7 @@ static int32_t open_store(cx_appender *appender, int64_t cycle, bool create)
             code = there;
             break;
         }
-        if (there == 0 || cx_load_u32(word) == 0) {   /* new, or its creator died before claiming it */
+        if (there == 0 || cx_load_u32(word) == 0) {   /* empty: its creator died before claiming it */
             code = initialise(appender);
             break;
         }
@@ -402,16 +434,7 @@ static int32_t open_store(cx_appender *appender, int64_t cycle, bool create)
         cx_store_close(store);
         return code;
     }
-#if !defined(__x86_64__) && !defined(__i386__)
-    if (!store->padded) {
-        cx_store_close(store);
-        return cx_fail(CX_E_UNSUPPORTED, path, -1, 0, "unpadded roll files are appended to on x86 only (spec 2.4)");
-    }
-#endif
-    appender->seen_position = -1;
-    appender->info.cycle = cycle;
-    appender->info.rolls++;
-    return 0;
+    return finish_opening(appender);
 }
 
 /* --- end of data ------------------------------------------------------------------------------------------------- */
@@ -486,8 +509,11 @@ static int32_t normalise(cx_appender *appender, int64_t limit)
     if (code <= 0)
         return code;
     void *done_to;
+    int64_t unsaved = first;
     code = cx_table_acquire(&queue->table, EOFS_KEY, first, &done_to);
-    if (code < 0)
+    if (code == CX_E_NO_SPACE)
+        done_to = &unsaved;   /* a full table store only means that the walk begins at the first cycle each time */
+    else if (code < 0)
         return code;
     int64_t from = (int32_t)cx_load_i64(done_to);
     return close_cycles(appender, from > first ? from : first, limit, done_to);

@@ -368,3 +368,27 @@ int32_t cx_directory_sync(const char *path_in_it)
     close(fd);
     return code;
 }
+
+bool cx_path_exists(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0;
+}
+
+int32_t cx_rename_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 1;
+    if (errno == EEXIST)
+        return 0;
+    /* File systems without that flag have hard links, which never replace either. */
+    if (errno == EINVAL || errno == ENOSYS) {
+        if (link(from, to) == 0) {
+            unlink(from);
+            return 1;
+        }
+        if (errno == EEXIST || errno == EPERM || errno == EOPNOTSUPP)
+            return 0;
+    }
+    return cx_fail_os(to, -1, "cannot give the new file its name");
+}

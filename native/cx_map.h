@@ -87,6 +87,10 @@ int32_t cx_file_sync(cx_file *file);
 /* Directory entry of the file on disk. */
 int32_t cx_directory_sync(const char *path_in_it);
 
+bool cx_path_exists(const char *path);
+/* Renames to a name that is free: 1; 0 if it is taken (or the file system cannot tell); or a code. */
+int32_t cx_rename_new(const char *from, const char *to);
+
 void cx_window_retain(cx_window *window);
 void cx_window_drop(cx_window *window);
 

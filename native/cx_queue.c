@@ -162,10 +162,14 @@ int32_t cx_probe(const char *path, cx_settings *settings)
         settings->fieldless = code == 0 && store.fieldless;
     }
     if (metadata) {
-        cx_store_close(&store);   /* a damaged roll file does not keep the others from being read */
-        if ((code = join(file, path, METADATA)) < 0 || (code = cx_table_probe(file, settings)) < 0)
-            return code;
-        return settings->kind;
+        int32_t probed = join(file, path, METADATA);
+        if (probed == 0)
+            probed = cx_table_probe(file, settings);
+        /* Still empty: its creator died before writing anything, and it counts as missing. */
+        if (probed != CX_E_NOT_READY || cx_error()->value != 0) {
+            cx_store_close(&store);   /* a damaged roll file does not keep the others from being read */
+            return probed < 0 ? probed : settings->kind;
+        }
     }
     if (settings->first_file[0] == 0) {
         settings->kind = listing ? CX_KIND_V4 : CX_KIND_NONE;

@@ -31,10 +31,11 @@ static int32_t log2_exact(int64_t number)
 
 static bool take_indexing(cx_store *store, const char *name, int64_t length, const cx_value *value)
 {
+    int64_t number = cx_number_of(value);
     if (cx_text_is(name, length, "indexCount"))
-        store->index_count = value->number > 0 && value->number <= 1 << 24 ? (int32_t)value->number : 0;
+        store->index_count = number > 0 && number <= 1 << 24 ? (int32_t)number : 0;
     else if (cx_text_is(name, length, "indexSpacing"))
-        store->index_spacing = value->number > 0 && value->number <= 1 << 30 ? (int32_t)value->number : 0;
+        store->index_spacing = number > 0 && number <= 1 << 30 ? (int32_t)number : 0;
     else if (cx_text_is(name, length, "index2Index"))
         store->index2index_at = value->code == 0xA7 ? value->offset : 0;
     else if (cx_text_is(name, length, "lastIndex"))
@@ -47,9 +48,9 @@ static bool take_indexing(cx_store *store, const char *name, int64_t length, con
 static void take_roll(cx_store *store, const char *name, int64_t length, const cx_value *value)
 {
     if (cx_text_is(name, length, "length"))
-        store->length_ms = value->number;
+        store->length_ms = cx_number_of(value);
     else if (cx_text_is(name, length, "epoch"))
-        store->epoch_ms = value->number;
+        store->epoch_ms = cx_number_of(value);
     else if (cx_text_is(name, length, "format") && value->type == CX_VALUE_TEXT && value->text != NULL
              && value->length < CX_FORMAT_MAX) {
         memcpy(store->format, value->text, (size_t)value->length);
@@ -65,9 +66,9 @@ static void take_field(cx_store *store, const char *name, int64_t length, const 
         store->position_at = pair || value->code == 0xA7 ? value->offset : 0;
         store->sequence_at = pair ? value->offset + 8 : 0;
     } else if (cx_text_is(name, length, "dataFormat")) {
-        store->data_format = (int32_t)value->number;
+        store->data_format = (int32_t)cx_number_of(value);
     } else if (cx_text_is(name, length, "sourceId")) {
-        store->source_id = (int32_t)value->number;
+        store->source_id = (int32_t)cx_number_of(value);
     }
 }
 
@@ -155,7 +156,8 @@ int32_t cx_store_parse(cx_store *store)
     int64_t length;
     cx_value value;
     if (cx_read_name(&cursor, &name, &length) <= 0 || !cx_text_is(name, length, "header")
-        || cx_read_value(&cursor, &value) <= 0 || value.type != CX_VALUE_BLOCK)
+        || cx_read_value(&cursor, &value) <= 0 || value.type != CX_VALUE_BLOCK
+        || (value.type_name != NULL && !cx_text_is(value.type_name, value.type_length, "SCQStore")))
         return corrupt_header(store, 4, "the first document is not a roll-file header");
     cx_cursor peek = value.block;
     bool named = cx_read_name(&peek, &name, &length) > 0;

@@ -8,6 +8,7 @@
  */
 #include "cx_table.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@
 static int32_t check_first_header(const cx_table *table, uint32_t header)
 {
     if (header == 0 || (header & CX_NOT_COMPLETE) != 0)
-        return cx_fail(CX_E_NOT_READY, table->file.path, 0, 0, "the header is still being written (0x%08x)", header);
+        return cx_fail(CX_E_NOT_READY, table->file.path, 0, header, "the header is still being written (0x%08x)", header);
     if ((header & CX_META) == 0 || cx_length_of(header) > CX_HEADER_MAX || 4 + cx_length_of(header) > table->mapped)
         return cx_fail(CX_E_CORRUPT, table->file.path, 0, header, "0x%08x is not the header of a table store", header);
     return 0;
@@ -45,11 +46,11 @@ static int parse_roll(cx_cursor block, cx_settings *settings)
         if (cx_read_value(&block, &value) <= 0)
             return -1;
         if (cx_text_is(name, length, "length"))
-            settings->length_ms = value.number;
+            settings->length_ms = cx_number_of(&value);
         else if (cx_text_is(name, length, "format"))
             copy_text(settings->format, &value);
         else if (cx_text_is(name, length, "epoch"))
-            settings->epoch_ms = value.number;
+            settings->epoch_ms = cx_number_of(&value);
         else if (cx_text_is(name, length, "rollTime"))
             copy_text(settings->roll_time, &value);
         else if (cx_text_is(name, length, "rollTimeZone"))
@@ -70,7 +71,7 @@ static int parse_metadata(cx_cursor block, cx_settings *settings)
         if (cx_text_is(name, length, "roll") && value.type == CX_VALUE_BLOCK && parse_roll(value.block, settings) < 0)
             return -1;
         if (cx_text_is(name, length, "sourceId"))
-            settings->source_id = (int32_t)value.number;
+            settings->source_id = (int32_t)cx_number_of(&value);
         if (cx_text_is(name, length, "deltaCheckpointInterval"))
             settings->has_delta_interval = 1;
     }
@@ -89,7 +90,8 @@ static int32_t parse_header(const cx_table *table, int64_t length, cx_settings *
     settings->format[0] = settings->roll_time[0] = settings->roll_time_zone[0] = 0;
     settings->length_ms = 0;
     if (cx_read_name(&cursor, &name, &name_length) <= 0 || !cx_text_is(name, name_length, "header")
-        || cx_read_value(&cursor, &value) <= 0 || value.type != CX_VALUE_BLOCK)
+        || cx_read_value(&cursor, &value) <= 0 || value.type != CX_VALUE_BLOCK
+        || (value.type_name != NULL && !cx_text_is(value.type_name, value.type_length, "STStore")))
         return cx_fail(CX_E_CORRUPT, table->file.path, 4, 0, "the first document is not a table-store header");
     cx_cursor block = value.block;
     int named;
@@ -260,10 +262,38 @@ static int32_t open_mapped(cx_table *table, const cx_settings *settings, bool wr
     return 0;
 }
 
+/* A new table store is built under a name that Java ignores and then renamed, so that a creator that dies leaves no
+ * half-made table, for whose header others would wait. 0 also if somebody else was first; they all open what is there. */
+static int32_t create_aside(const char *path, const cx_settings *settings)
+{
+    if (cx_path_exists(path))
+        return 0;
+    char aside[CX_PATH_MAX];
+    if ((size_t)snprintf(aside, sizeof aside, "%s.%d.creating", path, (int)getpid()) >= sizeof aside)
+        return cx_fail(CX_E_USAGE, path, -1, 0, "the path of the queue is too long");
+    unlink(aside);
+    cx_table table = {0};
+    int32_t code = cx_file_open(&table.file, aside, true, true);
+    if (code < 0)
+        return code;
+    if ((code = cx_file_grow(&table.file, TABLE_BYTES)) == 0 && (code = map_whole(&table)) == 0)
+        code = create_header(&table, settings);
+    cx_file_close(&table.file);
+    if (code == 0)
+        code = cx_rename_new(aside, path);
+    if (code != 1)
+        unlink(aside);
+    return code < 0 ? code : 0;
+}
+
 int32_t cx_table_open(cx_table *table, const char *path, const cx_settings *settings, bool writable)
 {
     memset(table, 0, offsetof(cx_table, creating));
-    int32_t code = cx_file_open(&table->file, path, writable, writable && settings->create != 0);
+    table->file.fd = -1;
+    int32_t code = writable && settings->create != 0 ? create_aside(path, settings) : 0;
+    if (code < 0)
+        return code;
+    code = cx_file_open(&table->file, path, writable, writable && settings->create != 0);
     if (code < 0)
         return code;
     pthread_mutex_init(&table->creating, NULL);

@@ -256,6 +256,19 @@ int cx_read_value(cx_cursor *cursor, cx_value *value)
     return -1;
 }
 
+int64_t cx_number_of(const cx_value *value)
+{
+    if (value->type != CX_VALUE_TEXT || value->text == NULL || value->length == 0 || value->length > 18)
+        return value->number;
+    int64_t number = 0, start = value->text[0] == '-';
+    for (int64_t i = start; i < value->length; i++) {
+        if (value->text[i] < '0' || value->text[i] > '9')
+            return 0;
+        number = number * 10 + (value->text[i] - '0');
+    }
+    return start ? -number : number;
+}
+
 bool cx_text_is(const char *text, int64_t length, const char *expected)
 {
     return text != NULL && (int64_t)strlen(expected) == length && memcmp(text, expected, (size_t)length) == 0;

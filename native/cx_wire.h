@@ -64,6 +64,8 @@ typedef struct {
 int cx_read_name(cx_cursor *cursor, const char **name, int64_t *length);
 /* One value, blocks not entered. Returns 1, 0 at the end, -1 on malformed or unknown bytes. */
 int cx_read_value(cx_cursor *cursor, cx_value *value);
+/* The integer that a value stands for, numeric text included (spec 9.3). */
+int64_t cx_number_of(const cx_value *value);
 bool cx_text_is(const char *text, int64_t length, const char *expected);
 bool cx_text_is_nocase(const char *text, int64_t length, const char *expected);
 
