@@ -5,19 +5,16 @@ Every command is shown before it runs, and does what it says: it may be copied a
 
 from __future__ import annotations
 
-import json
-import lzma
 import os
 import shlex
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
+from fix_java import unpack_fixture
+
 ROOT = Path(__file__).resolve().parent.parent
-FIXTURE = ROOT / "fixtures" / "demo.tar.xz"
-EXPECTED = ROOT / "fixtures" / "demo.expected.json.xz"
 PYCHRONIX = [sys.executable, "-m", "pychronix"]
 LINES = ["order 1201 12:00:00.000 buy 100 ACME @ 101.250", "fill 1201 100 @ 101.250", "-- appended by Python --"]
 
@@ -39,50 +36,35 @@ def pychronix(*command: str, head: int | None = None) -> bytes:
     return out
 
 
-def unpack(target: Path) -> Path:
-    with tarfile.open(FIXTURE) as archive:
-        if hasattr(tarfile, "data_filter"):
-            archive.extractall(target, filter="data")
-        else:
-            archive.extractall(target)
-    return next(path.parent for path in target.rglob("metadata.cq4t"))
-
-
-def shown_by_java() -> list[tuple[int, str]]:
-    with lzma.open(EXPECTED, "rt") as file:
-        (queue,) = json.load(file)["queues"].values()
-    return [(index, payload) for index, payload in queue["excerpts"]]
-
-
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pychronix-demo-") as name:
-        journal = unpack(Path(name, "java"))
-        copy = unpack(Path(name, "copy"))
+        (journal,) = unpack_fixture("demo", Path(name, "java")).values()
+        (copy,) = unpack_fixture("demo", Path(name, "copy")).values()
         os.environ["PYTHONPATH"] = str(ROOT)
-        os.chdir(journal.parent)
+        os.chdir(journal.path.parent)
 
         say("A journal that Java (Chronicle Queue 2026.4) made: three days of an order gateway.")
-        pychronix("info", journal.name)
-        pychronix("cat", journal.name, head=5)
-        pychronix("cat", "--reverse", "--count", "2", "--output", "json", journal.name)
+        pychronix("info", journal.path.name)
+        pychronix("cat", journal.path.name, head=5)
+        pychronix("cat", "--reverse", "--count", "2", "--output", "json", journal.path.name)
 
         say("Every index and every byte, compared with what Java's own tailer shows:")
-        printed = pychronix("cat", "--output", "hex", journal.name, head=2)
-        expected = "".join(f"{index}\t{payload}\n" for index, payload in shown_by_java())
+        printed = pychronix("cat", "--output", "hex", journal.path.name, head=2)
+        expected = "".join(f"{index}\t{payload.hex()}\n" for index, payload in journal.excerpts)
         if printed.decode() != expected:
             sys.exit("the two differ")
         print(f"all {expected.count(chr(10))} messages are equal")
 
         say("A copy of it is tailed (in the background) while lines are appended to it.")
-        os.chdir(copy.parent)
-        follow = ["tail", "-f", "-n", "1", copy.name]
+        os.chdir(copy.path.parent)
+        follow = ["tail", "-f", "-n", "1", copy.path.name]
         print("$ " + shlex.join(["pychronix", *follow]) + " &", flush=True)
         tail = subprocess.Popen([*PYCHRONIX, *follow], stdout=subprocess.PIPE, text=True)
         assert tail.stdout is not None
         print(f"tail: {tail.stdout.readline()}", end="", flush=True)
         for line in LINES:
-            print(f"$ echo {shlex.quote(line)} | pychronix append --text --verbose {copy.name}", flush=True)
-            command = [*PYCHRONIX, "append", "--text", "--verbose", copy.name]
+            print(f"$ echo {shlex.quote(line)} | pychronix append --text --verbose {copy.path.name}", flush=True)
+            command = [*PYCHRONIX, "append", "--text", "--verbose", copy.path.name]
             subprocess.run(command, input=line.encode() + b"\n", check=True, stderr=subprocess.STDOUT)
             seen = tail.stdout.readline()
             print(f"tail: {seen}", end="", flush=True)
@@ -92,7 +74,7 @@ def main() -> None:
         tail.wait()
 
         say("Java's last cycle is now closed, a new one is open; Java would go on from here.")
-        pychronix("info", copy.name)
+        pychronix("info", copy.path.name)
 
 
 if __name__ == "__main__":
