@@ -16,6 +16,8 @@ SOURCES = sorted([*NATIVE.glob("*.c"), *NATIVE.glob("*.h")])
 
 # The one exception to two rules, for the reason its header gives: a SIGBUS handler is the process's, not a handle's.
 FAULT = "cx_fault.c"
+# A pid in a lock names a process: whether it is ours, and still held, only a list of all this process's holders tells.
+GLOBALS = {"holders", "listing_holders"}
 
 # Includes go leftwards only: a file may include headers of its own rank or of a lower one, and its own twin.
 RANKS = [
@@ -120,7 +122,8 @@ def test_no_mutable_globals() -> None:
         text = without_test_hooks(blanked(path.read_text()))
         if path.suffix == ".c" and path.name != FAULT:
             found = [match[0] for match in declaration.finditer(text)]
-            assert [] == [f"{path.name}: {one}" for one in found if not re.search(r"\bconst\b|_Thread_local", one)]
+            found = [one for one in found if not re.search(r"\bconst\b|_Thread_local", one)]
+            assert [] == [f"{path.name}: {one}" for one in found if not set(re.findall(r"\w+", one)) & GLOBALS]
 
 
 def test_a_file_says_first_what_it_is() -> None:

@@ -42,9 +42,12 @@ def test_info_agrees_with_java(run: Run, tmp_path: Path, name: str) -> None:
         facts: dict[str, Any] = json.loads(run("info", "--json", queue.path).out)
         expected = queue.expected
         assert expected["count"] == facts["count"], queue_name
-        assert (expected["roll"], expected["format"]) == (facts["roll_cycle"]["name"], facts["roll_cycle"]["pattern"])
+        assert expected["format"] == facts["roll_cycle"]["pattern"], queue_name
+        if queue.expected["release"] > "5.17":  # older ones gave several roll cycles one pattern
+            assert expected["roll"] == facts["roll_cycle"]["name"]
         assert expected["source_id"] == facts["source_id"], queue_name
-        last = max((index for index, _ in expected.get("excerpts") or expected["sample"]), default=None)
+        listed = expected.get("excerpts")  # old releases do not tell their last index
+        last = expected["last_index"] if listed is None else max((index for index, _ in listed), default=None)
         assert (last, last is None) == (facts["last_index"], facts["first_index"] is None), queue_name
 
 
