@@ -39,6 +39,9 @@ _FIRST_CHUNK = 32  # The sizes are unknown before the first chunk, which must no
 _COPY_BELOW = 1 << 16  # Copying a small bytearray is quicker than borrowing its memory.
 _UINT32_MAX = (1 << 32) - 1
 
+# A global is found faster than an attribute of lib. For the same reason no closure in append() may refer to its data.
+_cx_append = lib.cx_append
+
 
 class Indexes(Sequence[int]):
     """Indexes of messages that were appended together: consecutive, but for a gap where the cycle rolled.
@@ -210,7 +213,7 @@ class Appender:
 
     # Appending.
 
-    def append(self, data: Buffer, *, durable: bool = False) -> int:
+    def append(self, data: Buffer, durable: bool = False) -> int:
         """Appends one excerpt and returns its index. The fast path: ``bytes`` are fastest.
 
         ``data`` is any contiguous bytes-like object, stored as it is; an empty one is stored as the one padding byte
@@ -221,11 +224,11 @@ class Appender:
         CycleFullError; QueueFullError on a full disk; ClosedError, BusyError, ForkedError. Nothing is written then.
         """
         try:
-            index = lib.cx_append(self._number, data, len(data), NOW)  # type: ignore[arg-type]
+            index = _cx_append(self._number, data, len(data), NOW)  # type: ignore[arg-type]
         except TypeError:
             index = self._append_other(data)
         if index < 0:
-            index = self._persist(index, lambda: self._append_other(data))
+            index = self._append_again(index, data)
         if durable:
             self.sync()
         return index
@@ -402,6 +405,10 @@ class Appender:
             raise _boundary.error_for(code, self._path)
         return code
 
+    def _append_again(self, code: int, data: Buffer) -> int:
+        """What follows an append that gave ``code``, the error of a call that changed nothing."""
+        return self._persist(code, lambda: self._append_other(data))
+
     def _append_other(self, data: Buffer) -> int:
         """One append of anything bytes-like, by the native code's result."""
         if isinstance(data, bytearray) and len(data) < _COPY_BELOW:
@@ -483,7 +490,7 @@ class ObservedAppender(Appender):
         self._rolls = 0
         self._announce()
 
-    def append(self, data: Buffer, *, durable: bool = False) -> int:
+    def append(self, data: Buffer, durable: bool = False) -> int:
         index = self._checked(lambda: self._append_other(data))
         self._announce()
         if durable:

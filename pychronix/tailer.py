@@ -99,6 +99,9 @@ _NOTHING: Iterator[bytes] = iter(())
 # In _pending while a batch is being scanned and none of it is handed out: if Ctrl-C strikes there, nothing is lost.
 _SCANNED: Iterator[bytes] = iter([])
 
+# Globals are found faster than attributes of lib.
+_cx_move_to_index, _cx_read = lib.cx_move_to_index, lib.cx_read
+
 _tailers: WeakSet[Tailer] = WeakSet()
 
 
@@ -303,12 +306,12 @@ class Tailer:
                 self._settle()
             self._limit = 1
             try:
-                code = lib.cx_move_to_index(self._number, index)
+                code = _cx_move_to_index(self._number, index)
             except (TypeError, OverflowError):
-                index = _boundary.int64(index, "index")
-                code = lib.cx_move_to_index(self._number, index)
+                _boundary.int64(index, "index")
+                raise
             if code < 0:
-                code = self._persist(code, lambda: lib.cx_move_to_index(self._number, index))
+                code = self._move_again(code, index)
         finally:
             self._lock.release()
         if self._told is not None:
@@ -628,7 +631,7 @@ class Tailer:
         """Reads the next document into _excerpt; False at the end. Called with _lock held."""
         if self._pending is not _NOTHING:
             self._settle()
-        code = lib.cx_read(self._number, self._excerpt, self._meta)
+        code = _cx_read(self._number, self._excerpt, self._meta)
         if code < 0:
             if code == lib.CX_E_NOT_READY:
                 return False
@@ -656,6 +659,9 @@ class Tailer:
             self._limit = 1
             code = call()
             return self._persist(code, call) if code < 0 else code
+
+    def _move_again(self, code: int, index: int) -> int:
+        return self._persist(code, lambda: lib.cx_move_to_index(self._number, index))
 
     def _persist(self, code: int, call: Callable[[], int]) -> int:
         code = _boundary.patiently(call, code, self._queue.timeout_ms)
