@@ -116,7 +116,8 @@ class Child:
         return self._stderr.read().decode("utf-8", "replace")[-3000:]
 
     def __str__(self) -> str:
-        return f"{' '.join(self.command)} (pid {self.pid}, code {self.process.returncode}); its stderr:\n{self.stderr()}"
+        words = " ".join(self.command)
+        return f"{words} (pid {self.pid}, code {self.process.returncode}); its stderr:\n{self.stderr()}"
 
 
 def python_writer(queue: Path, writer: int, ack: Path, **options: object) -> Child:

@@ -13,7 +13,8 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import build_variants
@@ -24,9 +25,9 @@ from fix_java import JavaPeer
 from stress_tools import Child
 
 import pychronix as px
-from pychronix import inspect
+from pychronix import _boundary, inspect
 
-POINTS = tuple(px._boundary.kill_points())
+POINTS = tuple(_boundary.kill_points())
 #: Where a roll file's first header says "not complete": Java waits its timeout for the writer that is dead.
 JAVA_WAITS = {"file_claimed", "file_header_stored", "file_pages_stored", "index_page_reserved", "index_page_published"}
 #: What a crash may leave, by the words of pychronix.inspect; all are warnings.
@@ -105,7 +106,7 @@ class Case:
         expected = [f"before {number}".encode() for number in range(self.before)]
         acked, tried = len(self.log.acked), self.log.tried
         written = len(found) - len(expected) - len(more)
-        assert acked <= written <= tried, f"{self}: {written} of the child's messages, {acked} acknowledged, {tried} tried"
+        assert acked <= written <= tried, f"{self}: {written} of its messages, {acked} acknowledged, {tried} tried"
         expected += [crash_child.message(number) for number in range(written)]
         assert [data for _, data in found] == [*expected, *more], str(self)
         indexes = [index for index, _ in found]
@@ -167,14 +168,17 @@ def passes(quick: bool) -> Iterator[int]:
         one, other = other, one + other
 
 
+def opened(path: Path, clock_ms: Callable[[], int]) -> px.Queue:
+    return px.open_queue(path, "a", roll=ROLL, clock=lambda: clock_ms() * 1_000_000, block_size_bytes=4096)
+
+
 def go_on(case: Case, path: Path, *, clock_ms: int) -> float:
     """A newly opened appender of ours appends twice; how long the first took, opening included."""
     begun = time.monotonic()
-    with px.open_queue(path, "a", roll=ROLL, clock=lambda: clock_ms * 1_000_000, block_size_bytes=4096) as queue:
-        with queue.appender() as appender:
-            appender.append(b"next")
-            seconds = time.monotonic() - begun
-            appender.append(b"and next")
+    with opened(path, lambda: clock_ms) as queue, queue.appender() as appender:
+        appender.append(b"next")
+        seconds = time.monotonic() - begun
+        appender.append(b"and next")
     assert seconds < OURS_S, f"{case}: our next writer needed {seconds:.1f} s"
     return seconds
 
@@ -248,7 +252,7 @@ def test_javas_next_writer_goes_on_after_a_death_at(
         case.ours_reads(case.original, expected)
         shutil.rmtree(directory)
     assert killed, f"the child never passed {point}"
-    print(f"{point}: {killed} deaths, Java's slowest next append after {slowest:.2f} s (its timeout: {JAVA_TIMEOUT_MS} ms)")
+    print(f"{point}: {killed} deaths, Java's slowest next append after {slowest:.2f} s (timeout {JAVA_TIMEOUT_MS} ms)")
 
 
 WITNESSED = tuple(point for point in POINTS if not point.startswith(("table_", "key_")))
@@ -264,27 +268,26 @@ def test_an_appender_that_was_open_all_the_time_goes_on_beside_the_zombie_of(
         directory.mkdir()
         now = [T0_MS]
         path = directory / "q"
-        with px.open_queue(path, "a", roll=ROLL, clock=lambda now=now: now[0] * 1_000_000, block_size_bytes=4096) as queue:
-            with queue.appender() as appender:
-                tailer = queue.tailer()
-                for number in range(3):
-                    appender.append(f"before {number}".encode())
-                case = Case(directory, variant, point, nth, before=3)
-                try:
-                    if not case.wait():
-                        break
-                    killed += 1
-                    now[0] = case.log.clock_ms
-                    begun = time.monotonic()
-                    appender.append(b"next")
-                    seconds = time.monotonic() - begun
-                    slowest = max(slowest, seconds)
-                    assert seconds < OURS_S, f"{case}: the open appender needed {seconds:.1f} s"
-                    appender.append(b"and next")
-                finally:
-                    case.child.end()
-                expected = case.survivors(path, (b"next", b"and next"))
-                assert list(tailer.with_index()) == expected, f"{case}: the open tailer"
+        with opened(path, partial(now.__getitem__, 0)) as queue, queue.appender() as appender:
+            tailer = queue.tailer()
+            for number in range(3):
+                appender.append(f"before {number}".encode())
+            case = Case(directory, variant, point, nth, before=3)
+            try:
+                if not case.wait():
+                    break
+                killed += 1
+                now[0] = case.log.clock_ms
+                begun = time.monotonic()
+                appender.append(b"next")
+                seconds = time.monotonic() - begun
+                slowest = max(slowest, seconds)
+                assert seconds < OURS_S, f"{case}: the open appender needed {seconds:.1f} s"
+                appender.append(b"and next")
+            finally:
+                case.child.end()
+            expected = case.survivors(path, (b"next", b"and next"))
+            assert list(tailer.with_index()) == expected, f"{case}: the open tailer"
         case.content(path)
         case.ours_reads(path, expected)
         shutil.rmtree(directory)

@@ -19,7 +19,7 @@ from fix_java import UNLOCKED, JavaPeer, JavaPeerFactory, read_acks, read_follow
 from stress_tools import Child, judge, python_follower, python_writer, same, seed_of, wait_until
 
 import pychronix as px
-from pychronix import inspect
+from pychronix import errors, inspect
 from pychronix.formats import cq5
 
 SIZES = "16-600,64"
@@ -205,7 +205,8 @@ class Killing:
         while writer.progress() <= size:
             assert writer.alive(), f"writer {writer.number} ended by itself: {writer.trouble()}"
             if time.monotonic() - begun > deadline_s:
-                raise AssertionError(f"writer {writer.number} does not go on; lock: {self.lock.holder()}; {writer.trouble()}")
+                holder = self.lock.holder()
+                raise AssertionError(f"writer {writer.number} does not go on; lock: {holder}; {writer.trouble()}")
             time.sleep(0.0003)
         return time.monotonic() - begun
 
@@ -234,8 +235,7 @@ class Killing:
         seconds = time.monotonic() - killed_at
         self.ours_s.append(seconds)
         assert seconds < AT_ONCE_S, (
-            f"kill {number} of {victim.kind} {victim.pid} ({'zombie' if zombie else 'reaped'}, lock {'' if held else 'not '}"
-            f"held): our next append came {seconds:.1f} s later"
+            f"kill {number} of {victim.kind} {victim.pid} ({zombie=}, {held=}): our append came {seconds:.1f} s later"
         )
         for writer in others:
             self.await_progress(writer, sizes[writer.number], 20)
@@ -300,8 +300,10 @@ class Killing:
         print(
             f"killed {self.killed['Python']} Python and {self.killed['Java']} Java writers, {self.early} openers, in "
             f"{self.seconds:.0f} s; {sum(self.held.values())} seen holding the write lock after the kill "
-            f"({self.held['Java']} of them Java), {self.recovered} locks taken over by the test's own appender; {len(records)} messages, {len(report.cycles)} cycles, {extra} not "
-            f"acknowledged; our next append after {statistics.median(self.ours_s) * 1000:.1f} ms (median), "
+            f"({self.held['Java']} of them Java), "
+            f"{self.recovered} locks taken over by the test's own appender; {len(records)} messages, "
+            f"{len(report.cycles)} cycles, "
+            f"{extra} not acknowledged; our next append after {statistics.median(self.ours_s) * 1000:.1f} ms (median), "
             f"{max(self.ours_s) * 1000:.0f} ms (worst); Java's after {statistics.median(self.java_s) * 1000:.0f} ms, "
             f"{max(self.java_s) * 1000:.0f} ms; verify: {dict(report.kinds)}"
         )
@@ -373,7 +375,7 @@ def test_a_living_holder_is_waited_for_and_never_robbed(queue_path: Path) -> Non
     with holder(queue_path) as child, px.open_queue(queue_path, "a", timeout_ms=200) as queue:
         with queue.appender() as appender:
             begun = time.monotonic()
-            with pytest.raises(px.LockedError) as caught:
+            with pytest.raises(errors.LockedError) as caught:
                 appender.append(b"second")
             assert 0.29 < time.monotonic() - begun < 5
             assert caught.value.pid == child.pid
@@ -385,7 +387,7 @@ def test_a_living_holder_is_waited_for_and_never_robbed(queue_path: Path) -> Non
 def test_a_stopped_holder_is_alive(queue_path: Path) -> None:
     with holder(queue_path) as child, px.open_queue(queue_path, "a", timeout_ms=100) as queue:
         os.kill(child.pid, signal.SIGSTOP)
-        with queue.appender() as appender, pytest.raises(px.LockedError):
+        with queue.appender() as appender, pytest.raises(errors.LockedError):
             appender.append(b"second")
 
 
@@ -411,7 +413,7 @@ libc.syscall(60, 0)
 def test_a_process_whose_main_thread_has_ended_is_alive(queue_path: Path) -> None:
     """Such a process shows state Z, but its other threads run: as JVMs do whose launcher thread has gone."""
     with holder(queue_path, _LEADERLESS) as child, px.open_queue(queue_path, "a", timeout_ms=100) as queue:
-        with queue.appender() as appender, pytest.raises(px.LockedError) as caught:
+        with queue.appender() as appender, pytest.raises(errors.LockedError) as caught:
             appender.append(b"second")
         assert caught.value.pid == child.pid
         assert queue.table_store["chronicle.write.lock"] == child.pid
@@ -493,7 +495,8 @@ def test_java_follows_a_python_writer_that_died_with_the_lock(java_peer: JavaPee
             opened = time.monotonic()
             new.appender().append(b"Java's third")
             assert time.monotonic() - opened < 5
-        print(f"an open Java appender (timeout 400 ms) waited {waited:.2f} s; a new one {time.monotonic() - begun:.2f} s")
+        new_s = time.monotonic() - begun
+        print(f"an open Java appender (timeout 400 ms) waited {waited:.2f} s; a new one {new_s:.2f} s")
     with px.open_queue(queue_path) as queue:
         assert list(queue.tailer()) == [b"first", b"Java's first", b"Java's second", b"Java's third"]
 
