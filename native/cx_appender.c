@@ -40,7 +40,6 @@ typedef struct {
     bool dirty;                 /* messages since the last sync() */
     int32_t unsynced_count;
     int unsynced[UNSYNCED_MAX]; /* descriptors */
-    cx_holder holder;
     cx_appender_info info;
 } cx_appender;
 
@@ -89,7 +88,6 @@ int32_t cx_appender_open(uintptr_t handle, uintptr_t *out)
     appender->info = (cx_appender_info){.last_index = -1, .cycle = -1};
     appender->may_discard = queue->dead_holder;
     appender->cycle_from_ms = INT64_MAX;   /* an empty range: the first append computes it */
-    cx_holder_list(&appender->holder);
     *out = (uintptr_t)appender;
     return 0;
 }
@@ -130,7 +128,6 @@ void cx_appender_free(uintptr_t handle)
     cx_appender_close(handle);
     if (!appender->closed)   /* a forked child's copy: windows and descriptors are the child's own */
         close_store(appender);
-    cx_holder_unlist(&appender->holder);
     cx_queue_forget(appender->queue);
     free(appender);
 }
@@ -670,15 +667,13 @@ static int32_t position(cx_appender *appender, int64_t now_ms, int64_t wanted_cy
 static int32_t enter(cx_appender *appender, int64_t now_ms, int64_t wanted_cycle, bool meta)
 {
     cx_queue *queue = appender->queue;
-    int64_t recovered = appender->holder.recovered;
-    int32_t code = cx_lock_word(queue, queue->write_lock, &appender->holder);
+    int64_t recovered = appender->info.recovered;
+    int32_t code = cx_lock_word(queue, queue->write_lock, &appender->info.recovered);
     if (code < 0)
         return code;
     CX_POINT("lock_taken");
-    if (__builtin_expect(appender->holder.recovered != recovered, 0)) {
-        appender->info.recovered = appender->holder.recovered;
+    if (appender->info.recovered != recovered)
         appender->may_discard = true;   /* a stuck roll file can only be what the dead holder was creating */
-    }
     /* Under the lock, so that the order of times is the order of indexes, and no cycle is chosen before another's roll. */
     now_ms = read_clock(now_ms);
     int64_t holder = cx_load_i64(queue->append_lock);
@@ -704,7 +699,7 @@ static int32_t enter(cx_appender *appender, int64_t now_ms, int64_t wanted_cycle
     if (code < 0) {
         if (code == CX_E_CORRUPT || code == CX_E_OS)
             close_store(appender);
-        if (!cx_unlock_word(queue, queue->write_lock, &appender->holder))
+        if (!cx_unlock_word(queue, queue->write_lock))
             appender->info.lock_lost++;
     }
     return code;
@@ -713,7 +708,7 @@ static int32_t enter(cx_appender *appender, int64_t now_ms, int64_t wanted_cycle
 static void leave(cx_appender *appender)
 {
     CX_POINT("before_unlock");
-    if (__builtin_expect(!cx_unlock_word(appender->queue, appender->queue->write_lock, &appender->holder), 0))
+    if (__builtin_expect(!cx_unlock_word(appender->queue, appender->queue->write_lock), 0))
         appender->info.lock_lost++;
 }
 
@@ -980,7 +975,7 @@ int32_t cx_normalise_eofs(uintptr_t handle, int64_t now_ms)
     if (code < 0)
         return code;
     cx_queue *queue = appender->queue;
-    code = cx_lock_word(queue, queue->write_lock, &appender->holder);
+    code = cx_lock_word(queue, queue->write_lock, &appender->info.recovered);
     if (code == 0) {
         int64_t limit;
         code = clock_cycle(appender, read_clock(now_ms), &limit);

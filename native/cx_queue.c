@@ -215,70 +215,9 @@ static bool process_alive(int64_t holder)
     return threads > 1;
 }
 
-/* --- locks ------------------------------------------------------------------------------------------------------- */
-
-static cx_holder *holders;
-static pthread_mutex_t listing_holders = PTHREAD_MUTEX_INITIALIZER;
-
-void cx_holder_list(cx_holder *holder)
-{
-    pthread_mutex_lock(&listing_holders);
-    holder->previous = NULL;
-    holder->next = holders;
-    if (holders != NULL)
-        holders->previous = holder;
-    holders = holder;
-    pthread_mutex_unlock(&listing_holders);
-}
-
-void cx_holder_unlist(cx_holder *holder)
-{
-    pthread_mutex_lock(&listing_holders);
-    if (holder->next != NULL)
-        holder->next->previous = holder->previous;
-    if (holder->previous != NULL)
-        holder->previous->next = holder->next;
-    else
-        holders = holder->next;
-    pthread_mutex_unlock(&listing_holders);
-}
-
-/* A JVM in this process has our pid too, and its locks are not on our list. */
-static bool jvm_is_loaded(void)
-{
-    FILE *maps = fopen("/proc/self/maps", "re");
-    if (maps == NULL)
-        return true;
-    char line[CX_PATH_MAX + 128];
-    bool found = false;
-    while (!found && fgets(line, sizeof line, maps) != NULL)
-        found = strstr(line, "/libjvm") != NULL;
-    fclose(maps);
-    return found;
-}
-
-/* Marks a word that bears our pid while it is looked at: the low half still names us, so nobody takes it for free or dead. */
-#define OWN_MARK (1LL << 32)
-
-/* Takes over a lock that bears our own pid, if nobody in this process can be holding it. The mark comes first: whoever really
- * holds it set `holding` before taking it, so that afterwards either a holder is seen, or there is none and none can come. */
-static bool take_over_own(cx_queue *queue, void *word, cx_holder *holder)
-{
-    int64_t ours = queue->pid, marked = queue->pid | OWN_MARK;
-    if (jvm_is_loaded() || !cx_cas_i64(word, &ours, marked))
-        return false;
-    bool held = false;
-    pthread_mutex_lock(&listing_holders);
-    for (cx_holder *other = holders; other != NULL; other = other->next)
-        held |= other != holder && cx_load_i32(&other->holding);
-    pthread_mutex_unlock(&listing_holders);
-    return cx_cas_i64(word, &marked, queue->pid) && !held;
-}
-
-int32_t cx_lock_word(cx_queue *queue, void *word, cx_holder *holder)
+int32_t cx_lock_word(cx_queue *queue, void *word, int64_t *recovered)
 {
     int64_t seen = CX_UNLOCKED;
-    __atomic_store_n(&holder->holding, 1, __ATOMIC_RELEASE);   /* ordered before the CAS, which is a full barrier */
     for (int tries = 0; tries < LOCK_SPINS + LOCK_YIELDS; tries++) {
         seen = CX_UNLOCKED;
         if (cx_load_i64(word) == CX_UNLOCKED && cx_cas_i64(word, &seen, queue->pid))
@@ -289,31 +228,22 @@ int32_t cx_lock_word(cx_queue *queue, void *word, cx_holder *holder)
             sched_yield();
     }
     seen = cx_load_i64(word);
-    bool taken = false;
-    if (seen == queue->pid)
-        taken = take_over_own(queue, word, holder);
-    else if (seen != CX_UNLOCKED && !process_alive(seen))
-        taken = cx_cas_i64(word, &seen, queue->pid);   /* straight from the dead holder to us */
-    if (taken) {
-        holder->recovered++;
-        return 0;
+    if (seen != CX_UNLOCKED && seen != queue->pid && !process_alive(seen)) {
+        /* Straight from the dead holder to us: nobody sees it free in between. */
+        if (cx_cas_i64(word, &seen, queue->pid)) {
+            (*recovered)++;
+            return 0;
+        }
     }
-    __atomic_store_n(&holder->holding, 0, __ATOMIC_RELEASE);
-    int64_t pid = seen == CX_UNLOCKED ? 0 : seen & 0x7FFFFFFF;
-    return cx_fail(CX_E_LOCKED, queue->table.file.path, (int64_t)((uint8_t *)word - queue->table.base), pid,
-                   "the lock is held by process %lld", (long long)pid);
+    return cx_fail(CX_E_LOCKED, queue->table.file.path, (int64_t)((uint8_t *)word - queue->table.base),
+                   seen == CX_UNLOCKED ? 0 : seen & 0x7FFFFFFF, "the lock is held by process %lld",
+                   (long long)(seen == CX_UNLOCKED ? 0 : seen & 0x7FFFFFFF));
 }
 
-bool cx_unlock_word(cx_queue *queue, void *word, cx_holder *holder)
+bool cx_unlock_word(cx_queue *queue, void *word)
 {
-    int64_t seen = queue->pid;
-    bool ours = cx_cas_i64(word, &seen, CX_UNLOCKED);
-    if (!ours && seen == (queue->pid | OWN_MARK))   /* another thread is just looking at it */
-        ours = cx_cas_i64(word, &seen, CX_UNLOCKED);
-    if (!ours && seen == queue->pid)                /* ... and has finished looking */
-        ours = cx_cas_i64(word, &seen, CX_UNLOCKED);
-    __atomic_store_n(&holder->holding, 0, __ATOMIC_RELEASE);
-    return ours;
+    int64_t ours = queue->pid;
+    return cx_cas_i64(word, &ours, CX_UNLOCKED);
 }
 
 static int32_t acquire_words(cx_queue *queue)
@@ -387,12 +317,9 @@ static int32_t open_queue(cx_queue *queue)
     if (code < 0)
         return code;
     /* A lock that a dead process left is released now rather than at the first append, as Java does on opening. */
-    int64_t seen = cx_load_i64(queue->write_lock);
-    cx_holder opener = {0};
-    if (seen == queue->pid)
-        queue->dead_holder = take_over_own(queue, queue->write_lock, &opener) && cx_cas_i64(queue->write_lock, &seen, CX_UNLOCKED);
-    else if (seen != CX_UNLOCKED && !process_alive(seen))
-        queue->dead_holder = cx_cas_i64(queue->write_lock, &seen, CX_UNLOCKED);
+    int64_t holder = cx_load_i64(queue->write_lock);
+    if (holder != CX_UNLOCKED && holder != queue->pid && !process_alive(holder))
+        queue->dead_holder = cx_cas_i64(queue->write_lock, &holder, CX_UNLOCKED);
     return 0;
 }
 

@@ -53,20 +53,11 @@ static inline int32_t cx_queue_last(cx_queue *queue, int64_t *found) { return cx
 /* The listing must be read again, whatever the directory's time says (we made a file ourselves). */
 void cx_queue_listing_stale(cx_queue *queue);
 
-/* What takes pid-valued locks: every appender and tailer has one, listed for the process, so that a lock which bears our own
- * pid can be told from one that an earlier process of the same pid left (containers give theirs the same pids each time). */
-typedef struct cx_holder {
-    int32_t holding;            /* set before the attempt, cleared after the release */
-    int64_t recovered;          /* locks of dead processes taken over */
-    struct cx_holder *next, *previous;
-} cx_holder;
-void cx_holder_list(cx_holder *holder);
-void cx_holder_unlist(cx_holder *holder);
-
-/* A pid-valued lock word: 0 taken; CX_E_LOCKED with its holder as error value. A dead holder's is taken over at once (spec 7.3). */
-int32_t cx_lock_word(cx_queue *queue, void *word, cx_holder *holder);
+/* A pid-valued lock word: 0 taken; CX_E_LOCKED with its holder as error value. A dead holder is released at once, and *recovered
+ * counted up (spec 7.3). */
+int32_t cx_lock_word(cx_queue *queue, void *word, int64_t *recovered);
 /* false: the word no longer held our pid, somebody forced it. */
-bool cx_unlock_word(cx_queue *queue, void *word, cx_holder *holder);
+bool cx_unlock_word(cx_queue *queue, void *word);
 
 static inline int64_t cx_index_of(const cx_queue *queue, int64_t cycle, int64_t sequence)
 {

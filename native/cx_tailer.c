@@ -41,7 +41,7 @@ typedef struct {
     void *version;
     void *lock;
     int64_t position_seen;
-    cx_holder holder;
+    int64_t recovered;
     int64_t swept;            /* where the run of reads began of which nothing was forgotten yet; a move begins a new run */
     cx_window *lent;          /* of the document handed out last: stays mapped although the tailer moved to another file */
     cx_tailer_info info;
@@ -474,7 +474,7 @@ static int32_t begin_named(cx_tailer *tailer)
     if (tailer->position == NULL)
         return 0;
     if (tailer->lock != NULL) {
-        int32_t code = cx_lock_word(tailer->queue, tailer->lock, &tailer->holder);
+        int32_t code = cx_lock_word(tailer->queue, tailer->lock, &tailer->recovered);
         if (code < 0)
             return code;
     }
@@ -496,7 +496,7 @@ static int32_t begin_named(cx_tailer *tailer)
 static void end_named(cx_tailer *tailer)
 {
     if (tailer->lock != NULL)
-        (void)cx_unlock_word(tailer->queue, tailer->lock, &tailer->holder);
+        (void)cx_unlock_word(tailer->queue, tailer->lock);
 }
 
 int32_t cx_read(uintptr_t handle, cx_excerpt *excerpt, int32_t with_meta)
@@ -831,7 +831,6 @@ int32_t cx_tailer_open(uintptr_t handle, const char *name, uintptr_t *out)
         return cx_fail(CX_E_NO_MEMORY, queue->path, -1, 0, "no memory for a tailer");
     }
     tailer->queue = queue;
-    cx_holder_list(&tailer->holder);
     tailer->store.file.fd = -1;
     tailer->info = (cx_tailer_info){.cycle = INT32_MIN, .last_read_index = -1, .acquired_cycle = INT32_MIN,
                                     .state = CX_UNINITIALISED, .direction = CX_FORWARD};
@@ -872,7 +871,6 @@ void cx_tailer_free(uintptr_t handle)
     cx_tailer_close(handle);
     if (!tailer->closed)   /* a forked child's copy: windows and descriptors are the child's own */
         close_files(tailer);
-    cx_holder_unlist(&tailer->holder);
     cx_queue_forget(tailer->queue);
     free(tailer);
     if (failure.code != 0)
