@@ -526,3 +526,15 @@ def test_repr_and_context_manager(queue):
         assert appender.queue is queue
     assert appender.closed
     appender.close()
+
+
+def test_a_roll_file_that_was_never_finished_is_put_aside_after_the_timeout(make, path):
+    queue = make(timeout_ms=50)
+    stuck = os.path.join(path, "20240305F.cq4")
+    with open(stuck, "wb") as file:
+        file.write(b"\0\0\0\x80" + bytes(131068))
+    assert queue.appender().append(b"x") == FIRST
+    assert stored(queue) == [b"x"]
+    aside = [name for name in os.listdir(path) if name.startswith("20240305F.cq4-")]
+    assert len(aside) == 1
+    assert aside[0].endswith(".discard")
