@@ -26,7 +26,7 @@ def raises(kind, call, *args, **kwargs):
         result = call(*args, **kwargs)
     except kind as error:
         return error
-    raise AssertionError(f"{{call}} gave {{result!r}}, {{kind.__name__}} was due")
+    raise AssertionError(f"{{call}} gave {{result!r}}, {{kind}} was due")
 """
 
 Program = Callable[..., str]
