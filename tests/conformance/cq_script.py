@@ -120,6 +120,8 @@ def variants() -> dict[str, Script]:
         "blocks of 256 KiB": Script("TEST8_DAILY", large, block=1 << 18),
         "messages near the block": Script("TEST4_DAILY", large, block=8192),
         "default block": Script("FAST_DAILY", days[:1], block=64 << 20),
-        "meta first": Script("TEST4_DAILY", [(0, [("meta", b"m"), ("bytes", b"a"), ("meta", b"mm")]), (day, [("meta", b"only")]),
-                                             (2 * day, [("bytes", b"b")])]),
+        "meta first": Script("TEST4_DAILY", [
+            (0, [("meta", b"m"), ("bytes", b"a"), ("meta", b"mm")]), (day, [("meta", b"only")]),
+            (2 * day, [("bytes", b"b")]),
+        ]),
     }  # fmt: skip

@@ -11,8 +11,23 @@ from pathlib import Path
 
 import cq_kit as kit
 import pytest
-from cq_kit import BLOCK, FIRST, MESSAGES, Clock, append, create, documents_of, end_of, numbered, pairs, peek, poke
-from cq_kit import read_all, roll_file, u32
+from cq_kit import (
+    BLOCK,
+    FIRST,
+    MESSAGES,
+    Clock,
+    append,
+    create,
+    documents_of,
+    end_of,
+    numbered,
+    pairs,
+    peek,
+    poke,
+    read_all,
+    roll_file,
+    u32,
+)
 from fix_java import FixtureQueue, JavaPeer, digest, payload
 
 import pychronix as px

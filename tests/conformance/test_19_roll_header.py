@@ -9,8 +9,25 @@ from pathlib import Path
 
 import cq_kit as kit
 import pytest
-from cq_kit import BLOCK, FIRST, MESSAGES, Clock, append, create, header_of, numbered, page_at, pairs, peek, poke
-from cq_kit import queue_of, read_all, roll_file, roll_file_bytes, u32
+from cq_kit import (
+    BLOCK,
+    FIRST,
+    MESSAGES,
+    Clock,
+    append,
+    create,
+    header_of,
+    numbered,
+    page_at,
+    pairs,
+    peek,
+    poke,
+    queue_of,
+    read_all,
+    roll_file,
+    roll_file_bytes,
+    u32,
+)
 from fix_java import FixtureQueue, JavaPeer, JavaPeerFactory
 
 import pychronix as px
@@ -187,7 +204,8 @@ CREATOR = """
 import sys
 import pychronix as px
 clock = [1_709_635_062]
-with px.open_queue(sys.argv[1], "a", roll="TEST_SECONDLY", clock=lambda: clock[0] * 10**9, block_size_bytes=1 << 20) as queue:
+settings = {"roll": "TEST_SECONDLY", "block_size_bytes": 1 << 20}
+with px.open_queue(sys.argv[1], "a", clock=lambda: clock[0] * 10**9, **settings) as queue:
     appender = queue.appender()
     print("up", flush=True)
     for line in sys.stdin:
@@ -259,9 +277,7 @@ def test_25_bound_values_are_aligned(tmp_path: Path, roll: str) -> None:
 
 
 @pytest.mark.parametrize(("count", "spacing"), [(8, 1), (16, 2), (1024, 32_768), (32_768, 1 << 20), (64, 65_536)])
-def test_25_custom_counts_move_nothing_off_its_place(
-    java: JavaPeer, tmp_path: Path, count: int, spacing: int
-) -> None:
+def test_25_custom_counts_move_nothing_off_its_place(java: JavaPeer, tmp_path: Path, count: int, spacing: int) -> None:
     options = {"index_count": count, "index_spacing": spacing}
     block = max(BLOCK, 32 * count)
     create(tmp_path / "ours", MESSAGES, block_size_bytes=block, **options)

@@ -7,8 +7,24 @@ from pathlib import Path
 
 import cq_kit as kit
 import pytest
-from cq_kit import BLOCK, CYCLE, FIRST, MESSAGES, Clock, append, create, data_offsets, header_of, i64, numbered, page_at
-from cq_kit import pairs, poke, read_all, roll_file
+from cq_kit import (
+    BLOCK,
+    CYCLE,
+    FIRST,
+    MESSAGES,
+    Clock,
+    append,
+    create,
+    data_offsets,
+    header_of,
+    i64,
+    numbered,
+    page_at,
+    pairs,
+    poke,
+    read_all,
+    roll_file,
+)
 from fix_java import JavaPeer, payload
 
 import pychronix as px

@@ -12,8 +12,24 @@ from pathlib import Path
 import cq_kit as kit
 import fix_java
 import pytest
-from cq_kit import APPEND_LOCK, BLOCK, FIRST, UNLOCKED, WRITE_LOCK, Clock, append, create, end_of, numbered, pairs, poke
-from cq_kit import read_all, roll_file, set_key, table_values
+from cq_kit import (
+    APPEND_LOCK,
+    BLOCK,
+    FIRST,
+    UNLOCKED,
+    WRITE_LOCK,
+    Clock,
+    append,
+    create,
+    end_of,
+    numbered,
+    pairs,
+    poke,
+    read_all,
+    roll_file,
+    set_key,
+    table_values,
+)
 from fix_java import JavaError, JavaPeer, JavaPeerFactory, payload
 
 import pychronix as px

@@ -10,8 +10,29 @@ from pathlib import Path
 
 import cq_kit as kit
 import pytest
-from cq_kit import BLOCK, CYCLE, DAY_MS, FIRST, HOUR_MS, T0, UNLOCKED, WRITE_LOCK, Clock, append, create, end_of, pairs
-from cq_kit import peek, poke, read_all, roll_file, roll_files, set_key, table_values, u32
+from cq_kit import (
+    BLOCK,
+    CYCLE,
+    DAY_MS,
+    FIRST,
+    HOUR_MS,
+    T0,
+    UNLOCKED,
+    WRITE_LOCK,
+    Clock,
+    append,
+    create,
+    end_of,
+    pairs,
+    peek,
+    poke,
+    read_all,
+    roll_file,
+    roll_files,
+    set_key,
+    table_values,
+    u32,
+)
 from fix_java import FixtureQueue, JavaError, JavaPeer
 
 import pychronix as px
@@ -254,18 +275,92 @@ def test_46_a_cycle_without_messages_is_passed_over(java: JavaPeer, tmp_path: Pa
 
 
 #: Specification 6.2: file name and cycle of 2024-03-05T10:37:42.5Z with epoch 0.
-NAMES = """
-FIVE_MINUTELY 20240305-1035V 5698783     TEN_MINUTELY 20240305-1030X 2849391     TWENTY_MINUTELY 20240305-1020XX 1424695
-HALF_HOURLY 20240305-1030H 949797        FAST_HOURLY 20240305-10F 474898         TWO_HOURLY 20240305-10II 237449
-FOUR_HOURLY 20240305-08IV 118724         SIX_HOURLY 20240305-06VI 79149          FAST_DAILY 20240305F 19787
-WEEKLY 2024W10 2826                      MINUTELY 20240305-1037 28493917         HOURLY 20240305-10 474898
-DAILY 20240305 19787                     LARGE_HOURLY 20240305-10L 474898        LARGE_DAILY 20240305L 19787
-XLARGE_DAILY 20240305X 19787             HUGE_DAILY 20240305H 19787              SMALL_DAILY 20240305S 19787
-LARGE_HOURLY_SPARSE 20240305-10LS 474898 LARGE_HOURLY_XSPARSE 20240305-10LX 474898 HUGE_DAILY_XSPARSE 20240305HX 19787
-TEST_SECONDLY 20240305-103742T 1709635062 TEST4_SECONDLY 20240305-103742T4 1709635062 TEST_HOURLY 20240305-10T 474898
-TEST_DAILY 20240305T1 19787              TEST2_DAILY 20240305T2 19787            TEST4_DAILY 20240305T4 19787
-TEST8_DAILY 20240305T8 19787
-""".split()
+NAMES = [
+    "FIVE_MINUTELY",
+    "20240305-1035V",
+    "5698783",
+    "TEN_MINUTELY",
+    "20240305-1030X",
+    "2849391",
+    "TWENTY_MINUTELY",
+    "20240305-1020XX",
+    "1424695",
+    "HALF_HOURLY",
+    "20240305-1030H",
+    "949797",
+    "FAST_HOURLY",
+    "20240305-10F",
+    "474898",
+    "TWO_HOURLY",
+    "20240305-10II",
+    "237449",
+    "FOUR_HOURLY",
+    "20240305-08IV",
+    "118724",
+    "SIX_HOURLY",
+    "20240305-06VI",
+    "79149",
+    "FAST_DAILY",
+    "20240305F",
+    "19787",
+    "WEEKLY",
+    "2024W10",
+    "2826",
+    "MINUTELY",
+    "20240305-1037",
+    "28493917",
+    "HOURLY",
+    "20240305-10",
+    "474898",
+    "DAILY",
+    "20240305",
+    "19787",
+    "LARGE_HOURLY",
+    "20240305-10L",
+    "474898",
+    "LARGE_DAILY",
+    "20240305L",
+    "19787",
+    "XLARGE_DAILY",
+    "20240305X",
+    "19787",
+    "HUGE_DAILY",
+    "20240305H",
+    "19787",
+    "SMALL_DAILY",
+    "20240305S",
+    "19787",
+    "LARGE_HOURLY_SPARSE",
+    "20240305-10LS",
+    "474898",
+    "LARGE_HOURLY_XSPARSE",
+    "20240305-10LX",
+    "474898",
+    "HUGE_DAILY_XSPARSE",
+    "20240305HX",
+    "19787",
+    "TEST_SECONDLY",
+    "20240305-103742T",
+    "1709635062",
+    "TEST4_SECONDLY",
+    "20240305-103742T4",
+    "1709635062",
+    "TEST_HOURLY",
+    "20240305-10T",
+    "474898",
+    "TEST_DAILY",
+    "20240305T1",
+    "19787",
+    "TEST2_DAILY",
+    "20240305T2",
+    "19787",
+    "TEST4_DAILY",
+    "20240305T4",
+    "19787",
+    "TEST8_DAILY",
+    "20240305T8",
+    "19787",
+]
 
 
 def test_47_all_roll_cycles_are_known() -> None:
@@ -409,9 +504,7 @@ def test_49_at_once_after_its_creator_died_holding_the_lock(tmp_path: Path) -> N
         if when == "before opening":
             set_key(path, WRITE_LOCK, kit.dead_pid())
         begun = time.monotonic()
-        with px.open_queue(
-            path, "r+", clock=Clock(T0 + DAY_MS), block_size_bytes=BLOCK, timeout_ms=60_000
-        ) as queue:
+        with px.open_queue(path, "r+", clock=Clock(T0 + DAY_MS), block_size_bytes=BLOCK, timeout_ms=60_000) as queue:
             appender = queue.appender()
             if when == "while open":
                 set_key(path, WRITE_LOCK, kit.dead_pid())

@@ -256,7 +256,10 @@ def test_53_java_and_we_share_a_name(java: JavaPeer, tmp_path: Path) -> None:
             with px.open_queue(path, "r+") as queue:
                 assert list(queue.tailer("shared").read_many(1)) == [message]
     # Every move stores the same as Java's.
-    with java.open(path, roll="TEST4_DAILY", clock_ms=T0, block_size=BLOCK) as theirs, px.open_queue(path, "r+") as queue:
+    with (
+        java.open(path, roll="TEST4_DAILY", clock_ms=T0, block_size=BLOCK) as theirs,
+        px.open_queue(path, "r+") as queue,
+    ):
         tailer, java_tailer = queue.tailer("ours"), theirs.tailer("java")
         for where in (expected[3][0], expected[-1][0] + 1, FIRST + 10, FIRST + 77, expected[12][0]):
             assert tailer.move_to_index(where) == java_tailer.move_to_index(where)
@@ -273,7 +276,10 @@ def test_53_java_and_we_share_a_name(java: JavaPeer, tmp_path: Path) -> None:
 def test_53_replicated_names_bump_their_version(java: JavaPeer, tmp_path: Path) -> None:
     path = tmp_path / "q"
     expected = three_days(path)
-    with java.open(path, roll="TEST4_DAILY", clock_ms=T0, block_size=BLOCK) as theirs, px.open_queue(path, "r+") as queue:
+    with (
+        java.open(path, roll="TEST4_DAILY", clock_ms=T0, block_size=BLOCK) as theirs,
+        px.open_queue(path, "r+") as queue,
+    ):
         for who in ("java", "ours"):
             name = f"replicated:{who}"
             key = f"index.{name}"

@@ -1,4 +1,4 @@
-"""Acceptance items 2 and 3: `pychronix cat` beside Java's dump; our queues before Java's tailers, Java's before ours."""
+"""Acceptance items 2 and 3: `pychronix cat` beside Java's dump; Java's tailers on our queues, ours on Java's."""
 
 from __future__ import annotations
 
