@@ -11,7 +11,7 @@
  *  - Results >= 0 are values; negative results are CX_E_* codes, whose details cx_error() has for the calling thread.
  *  - No function sleeps for long, prints, or calls back. CX_E_LOCKED, CX_E_FILE_LOCKED and CX_E_NOT_READY mean "not now":
  *    nothing was changed, the caller may wait and call again with the same arguments.
- *  - Times are UTC milliseconds since 1970. CX_CLOCK_NOW as now_ms means: read the system clock.
+ *  - Times are UTC milliseconds since 1970.
  */
 
 enum {
@@ -145,23 +145,24 @@ const cx_appender_info *cx_appender_facts(uintptr_t appender);
 int32_t cx_appender_close(uintptr_t appender);
 void cx_appender_free(uintptr_t appender);
 
+/* What the clock reads in the calls that follow, or CX_CLOCK_NOW (as after opening): the system clock, read when needed. */
+int32_t cx_set_clock(uintptr_t appender, int64_t now_ms);
 /* Appends one message; returns its index. The fast path. */
-int64_t cx_append(uintptr_t appender, const void *data, size_t length, int64_t now_ms);
+int64_t cx_append(uintptr_t appender, const void *data, size_t length);
 /* Appends `count` messages that lie back to back in data, lengths[i] bytes each, under one lock and one clock reading.
  * Returns how many were appended (>= 1) with consecutive indexes from *first_index on; fewer than count means: call
  * again with the rest (the error, if there is one, comes then). */
-int64_t cx_append_many(uintptr_t appender, const void *data, const uint32_t *lengths, int64_t count, int64_t now_ms,
-                       int64_t *first_index);
+int64_t cx_append_many(uintptr_t appender, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index);
 /* User metadata document; consumes no index. Returns 0. */
-int32_t cx_append_meta(uintptr_t appender, const void *data, size_t length, int64_t now_ms);
+int32_t cx_append_meta(uintptr_t appender, const void *data, size_t length);
 /* Java's writeBytes(index, bytes). Returns 1 appended, 0 index is already written (nothing done), CX_E_INDEX beyond. */
-int32_t cx_append_at(uintptr_t appender, int64_t index, const void *data, size_t length, int64_t now_ms);
+int32_t cx_append_at(uintptr_t appender, int64_t index, const void *data, size_t length);
 /* Returns when all that was appended through this handle is on disk; set-maxes chronicle.lastIndexMSynced. */
 int32_t cx_sync(uintptr_t appender);
 /* Allocates and populates pages ahead of the append position. Returns bytes populated. */
-int64_t cx_pretouch(uintptr_t appender, int64_t now_ms);
+int64_t cx_pretouch(uintptr_t appender);
 /* Java's normaliseEOFs(): end-of-data into every open cycle before min(cycle(now), this appender's cycle). */
-int32_t cx_normalise_eofs(uintptr_t appender, int64_t now_ms);
+int32_t cx_normalise_eofs(uintptr_t appender);
 /* After CX_E_NOT_READY outlasted the caller's timeout: the next call may rename the stuck roll file to *.discard. */
 int32_t cx_allow_discard(uintptr_t appender);
 
@@ -220,6 +221,10 @@ int32_t cx_read(uintptr_t tailer, cx_excerpt *excerpt, int32_t with_meta);
 /* Next messages, at most `limit` (1..CX_BATCH): their number, or 0 if there is none (yet). Pages are prefaulted. The
  * tailer then stands after the batch. Not for direction NONE nor for named tailers. */
 int32_t cx_scan(uintptr_t tailer, cx_batch *batch, int32_t limit);
+/* Writes how Python's struct module takes the messages out of a copy of the region, from its low end on: "4x64s3x12s".
+ * capacity: at least CX_BATCH_FORMAT_MAX. Returns the length, without a NUL. */
+#define CX_BATCH_FORMAT_MAX 22528     /* CX_BATCH times two numbers of ten digits and their letters */
+int32_t cx_batch_format(const cx_batch *batch, char *format, int32_t capacity);
 /* Puts the last `count` messages of the last cx_scan back (nothing may have been called in between). */
 int32_t cx_unread(uintptr_t tailer, int32_t count);
 int32_t cx_set_direction(uintptr_t tailer, int32_t direction);

@@ -23,6 +23,8 @@
 #define EOFS_KEY "normalisedEOFsTo"
 /* Roll files left with unflushed messages that sync() still has to flush. */
 #define UNSYNCED_MAX 8
+/* More than a tick of any kernel's coarse clock (1 to 10 ms). */
+#define COARSE_LAG_MS 20
 
 typedef struct {
     cx_queue *queue;
@@ -35,6 +37,7 @@ typedef struct {
     int64_t cycle_from_ms, cycle_to_ms;   /* the clock's cycle holds while it reads in this range */
     int64_t clock_cycle;
     int64_t glanced_ms;
+    int64_t set_ms;             /* what the clock reads, or CX_CLOCK_NOW */
     bool may_discard;
     bool directory_dirty;       /* a file was created since the last sync() */
     bool dirty;                 /* messages since the last sync() */
@@ -87,6 +90,7 @@ int32_t cx_appender_open(uintptr_t handle, uintptr_t *out)
     appender->store.file.fd = -1;
     appender->info = (cx_appender_info){.last_index = -1, .cycle = -1};
     appender->may_discard = queue->dead_holder;
+    appender->set_ms = CX_CLOCK_NOW;
     appender->cycle_from_ms = INT64_MAX;   /* an empty range: the first append computes it */
     *out = (uintptr_t)appender;
     return 0;
@@ -107,9 +111,15 @@ static void close_store(cx_appender *appender)
 int32_t cx_appender_close(uintptr_t handle)
 {
     cx_appender *appender = (cx_appender *)handle;
+    cx_error_info kept;
+    cx_error_keep(&kept);
     int32_t code = guard(appender);
+    if (code == CX_E_CLOSED || code == CX_E_FORKED) {
+        cx_error_restore(&kept);
+        return 0;
+    }
     if (code < 0)
-        return code == CX_E_CLOSED || code == CX_E_FORKED ? 0 : code;
+        return code;
     close_store(appender);
     for (int32_t i = 0; i < appender->unsynced_count; i++)
         close(appender->unsynced[i]);
@@ -130,6 +140,17 @@ void cx_appender_free(uintptr_t handle)
         close_store(appender);
     cx_queue_forget(appender->queue);
     free(appender);
+}
+
+int32_t cx_set_clock(uintptr_t handle, int64_t now_ms)
+{
+    cx_appender *appender = (cx_appender *)handle;
+    int32_t code = guard(appender);
+    if (code < 0)
+        return code;
+    appender->set_ms = now_ms;
+    unguard(appender);
+    return 0;
 }
 
 int32_t cx_allow_discard(uintptr_t handle)
@@ -521,11 +542,16 @@ static int32_t normalise(cx_appender *appender, int64_t limit)
 
 /* --- entering ---------------------------------------------------------------------------------------------------- */
 
-static int64_t read_clock(int64_t now_ms)
+static int64_t read_clock(const cx_appender *appender)
 {
-    if (now_ms != CX_CLOCK_NOW)
-        return now_ms;
+    if (appender->set_ms != CX_CLOCK_NOW)
+        return appender->set_ms;
     struct timespec now;
+    /* The coarse clock lags by a tick and costs a quarter: good enough away from the end of the cycle. */
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    int64_t coarse_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    if (coarse_ms >= appender->cycle_from_ms && coarse_ms < appender->cycle_to_ms - COARSE_LAG_MS)
+        return coarse_ms;
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
@@ -664,7 +690,7 @@ static int32_t position(cx_appender *appender, int64_t now_ms, int64_t wanted_cy
 }
 
 /* Takes the write lock and finds the place to write. On an error the lock is free again. */
-static int32_t enter(cx_appender *appender, int64_t now_ms, int64_t wanted_cycle, bool meta)
+static int32_t enter(cx_appender *appender, int64_t wanted_cycle, bool meta)
 {
     cx_queue *queue = appender->queue;
     int64_t recovered = appender->info.recovered;
@@ -675,7 +701,7 @@ static int32_t enter(cx_appender *appender, int64_t now_ms, int64_t wanted_cycle
     if (appender->info.recovered != recovered)
         appender->may_discard = true;   /* a stuck roll file can only be what the dead holder was creating */
     /* Under the lock, so that the order of times is the order of indexes, and no cycle is chosen before another's roll. */
-    now_ms = read_clock(now_ms);
+    int64_t now_ms = read_clock(appender);
     int64_t holder = cx_load_i64(queue->append_lock);
     if (__builtin_expect(holder != CX_UNLOCKED, 0) && !((meta || wanted_cycle >= 0) && holder == queue->pid)) {
         code = cx_fail(CX_E_APPEND_LOCKED, queue->table.file.path, (int64_t)((uint8_t *)queue->append_lock - queue->table.base),
@@ -717,7 +743,9 @@ static void leave(cx_appender *appender)
 /* writePosition and sequence word of the message at offset. */
 static void store_position(cx_store *store, int64_t offset, int64_t sequence)
 {
-    cx_max_i64(store->head + store->position_at, offset);
+    uint8_t *position = store->head + store->position_at;
+    if (cx_load_i64(position) < offset)   /* only the lock's holder moves it: the maximum needs no CAS */
+        cx_store_i64(position, offset);
     CX_POINT("position_stored");
     if (store->has_sequence)
         cx_store_u64(store->head + store->sequence_at, cx_store_word(store, offset, sequence));   /* pairs with last_known */
@@ -861,7 +889,7 @@ static int32_t put(cx_appender *appender, const void *data, size_t length, bool 
     return 0;
 }
 
-int64_t cx_append(uintptr_t handle, const void *data, size_t length, int64_t now_ms)
+int64_t cx_append(uintptr_t handle, const void *data, size_t length)
 {
     cx_appender *appender = (cx_appender *)handle;
     int32_t code = guard(appender);
@@ -870,7 +898,7 @@ int64_t cx_append(uintptr_t handle, const void *data, size_t length, int64_t now
     int64_t index;
     if (length > CX_MESSAGE_MAX) {
         index = too_long(appender, length);
-    } else if ((index = enter(appender, now_ms, -1, false)) == 0) {
+    } else if ((index = enter(appender, -1, false)) == 0) {
         code = put(appender, data, length, false, true);
         index = code < 0 ? code : appender->info.last_index;
         leave(appender);
@@ -879,14 +907,14 @@ int64_t cx_append(uintptr_t handle, const void *data, size_t length, int64_t now
     return index;
 }
 
-int64_t cx_append_many(uintptr_t handle, const void *data, const uint32_t *lengths, int64_t count, int64_t now_ms, int64_t *first_index)
+int64_t cx_append_many(uintptr_t handle, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index)
 {
     cx_appender *appender = (cx_appender *)handle;
     int32_t code = guard(appender);
     if (code < 0)
         return code;
     int64_t done = 0;
-    code = count > 0 ? enter(appender, now_ms, -1, false)
+    code = count > 0 ? enter(appender, -1, false)
                      : cx_fail(CX_E_USAGE, appender->queue->path, -1, count, "append_many of %lld messages", (long long)count);
     if (code == 0) {
         const uint8_t *bytes = data;
@@ -917,7 +945,7 @@ int64_t cx_append_many(uintptr_t handle, const void *data, const uint32_t *lengt
     return done > 0 ? done : code;
 }
 
-int32_t cx_append_meta(uintptr_t handle, const void *data, size_t length, int64_t now_ms)
+int32_t cx_append_meta(uintptr_t handle, const void *data, size_t length)
 {
     cx_appender *appender = (cx_appender *)handle;
     int32_t code = guard(appender);
@@ -925,7 +953,7 @@ int32_t cx_append_meta(uintptr_t handle, const void *data, size_t length, int64_
         return code;
     if (length > CX_MESSAGE_MAX) {
         code = too_long(appender, length);
-    } else if ((code = enter(appender, now_ms, -1, true)) == 0) {
+    } else if ((code = enter(appender, -1, true)) == 0) {
         code = put(appender, data, length, true, false);
         leave(appender);
     }
@@ -933,7 +961,7 @@ int32_t cx_append_meta(uintptr_t handle, const void *data, size_t length, int64_
     return code;
 }
 
-int32_t cx_append_at(uintptr_t handle, int64_t index, const void *data, size_t length, int64_t now_ms)
+int32_t cx_append_at(uintptr_t handle, int64_t index, const void *data, size_t length)
 {
     cx_appender *appender = (cx_appender *)handle;
     int32_t code = guard(appender);
@@ -947,7 +975,7 @@ int32_t cx_append_at(uintptr_t handle, int64_t index, const void *data, size_t l
         code = too_long(appender, length);
     } else {
         /* A closed cycle still answers for what it holds. */
-        code = enter(appender, now_ms, cycle, false);
+        code = enter(appender, cycle, false);
         if (code == CX_E_EOF) {
             if (sequence < appender->next_sequence)
                 code = 0;
@@ -968,7 +996,7 @@ int32_t cx_append_at(uintptr_t handle, int64_t index, const void *data, size_t l
     return code;
 }
 
-int32_t cx_normalise_eofs(uintptr_t handle, int64_t now_ms)
+int32_t cx_normalise_eofs(uintptr_t handle)
 {
     cx_appender *appender = (cx_appender *)handle;
     int32_t code = guard(appender);
@@ -978,7 +1006,7 @@ int32_t cx_normalise_eofs(uintptr_t handle, int64_t now_ms)
     code = cx_lock_word(queue, queue->write_lock, &appender->info.recovered);
     if (code == 0) {
         int64_t limit;
-        code = clock_cycle(appender, read_clock(now_ms), &limit);
+        code = clock_cycle(appender, read_clock(appender), &limit);
         if (code == 0) {
             if (appender->store.head != NULL && appender->store.cycle < limit)
                 limit = appender->store.cycle;
@@ -1020,14 +1048,14 @@ int32_t cx_sync(uintptr_t handle)
     return code;
 }
 
-int64_t cx_pretouch(uintptr_t handle, int64_t now_ms)
+int64_t cx_pretouch(uintptr_t handle)
 {
     cx_appender *appender = (cx_appender *)handle;
     int32_t code = guard(appender);
     if (code < 0)
         return code;
     int64_t before = 0, after = 0;
-    code = enter(appender, now_ms, -1, false);
+    code = enter(appender, -1, false);
     if (code == 0) {
         cx_file *file = &appender->store.file;
         before = file->allocated_to;

@@ -15,6 +15,16 @@ const cx_error_info *cx_error(void)
     return &last_error;
 }
 
+void cx_error_keep(cx_error_info *kept)
+{
+    *kept = last_error;
+}
+
+void cx_error_restore(const cx_error_info *kept)
+{
+    last_error = *kept;
+}
+
 static void record(int32_t code, int os_errno, const char *path, int64_t offset, int64_t value)
 {
     last_error.code = code;

@@ -13,6 +13,11 @@ int32_t cx_fail(int32_t code, const char *path, int64_t offset, int64_t value, c
 /* The same from errno, which chooses the code: CX_E_NO_SPACE, CX_E_PERMISSION, CX_E_NOT_FOUND, CX_E_NO_MEMORY, CX_E_OS. */
 int32_t cx_fail_os(const char *path, int64_t offset, const char *attempt);
 
+/* Closing and freeing may happen between a failed call and the caller's look at its details (Python's collector runs when it
+ * likes), so they put the details back. */
+void cx_error_keep(cx_error_info *kept);
+void cx_error_restore(const cx_error_info *kept);
+
 /* Kill points: named places where a test build may die, to prove that any of them is survivable. */
 #ifdef CX_KILL_POINTS
 void cx_pass_kill_point(const char *point);

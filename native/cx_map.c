@@ -26,6 +26,8 @@
  * largest bounds the pause of one append (256 pages, some 60 us) while costing one system call in thousands of appends. */
 #define STEP_FIRST (32LL << 10)
 #define STEP_MAX (1LL << 20)
+/* So much behind the append position stays in the writer's page tables. */
+#define KEEP_WRITTEN (8LL << 20)
 /* A lock that other processes hold for microseconds is tried this often before "not now" is answered. */
 #define LOCK_TRIES 200
 /* A size older than this is compared with the file again: a truncated file is an error, not a signal. */
@@ -287,6 +289,11 @@ int32_t cx_allocate(cx_file *file, int64_t offset, int64_t length, bool ahead)
         if (extends && file->step_bytes < STEP_MAX)
             file->step_bytes *= 2;
         cx_populate(file, from, to - from);
+        /* What was written long ago need not count as the writer's memory. */
+        if (from - file->kept_from > KEEP_WRITTEN + STEP_MAX) {
+            cx_forget(file, file->kept_from, from - KEEP_WRITTEN);
+            file->kept_from = from - KEEP_WRITTEN;
+        }
     }
     return 0;
 }

@@ -37,6 +37,7 @@ typedef struct {
     int64_t allocated_page[4];       /* single pages known to have blocks, a small ring */
     int32_t allocated_next;
     int64_t step_bytes;              /* next allocation step */
+    int64_t kept_from;               /* pages before this were forgotten as written long ago */
     cx_window *window[CX_SLOTS];
     char path[CX_PATH_MAX];
 } cx_file;

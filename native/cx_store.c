@@ -389,15 +389,23 @@ static void stride_to(cx_store *store, cx_place *place, int64_t sequence)
         return;
     const uint8_t *bytes = window->base - window->offset;
     int64_t end = window->offset + window->length < store->file.size ? window->offset + window->length : store->file.size;
-    int64_t at = place->offset, number = place->sequence;
+    int64_t at = place->offset, number = place->sequence, pitch = 0;
+    uint32_t before = 0;
     while (number < sequence && at <= end - 4) {
         uint32_t header = cx_load_header(bytes + at);
-        int64_t next = cx_store_next(store, at, header);
-        if (!cx_is_ready(header) || next > end)
+        /* Where lengths repeat, the next offset comes from the last pitch rather than from this load: the processor predicts
+         * the branch and runs ahead of memory. */
+        if (header != before) {
+            if (!cx_is_ready(header))
+                break;
+            pitch = cx_store_next(store, at, header) - at;
+            before = header;
+        }
+        if (pitch > end - at)
             break;
         __builtin_prefetch(bytes + at + CX_PREFETCH_BYTES);
         number += cx_is_data(header);
-        at = next;
+        at += pitch;
     }
     *place = (cx_place){at, number};
 }

@@ -57,7 +57,6 @@ else:
 
 __all__ = [
     "BATCH",
-    "NOW",
     "AppenderInfo",
     "Batch",
     "Buffer",
@@ -71,6 +70,7 @@ __all__ = [
     "Window",
     "advance",
     "as_bytes",
+    "batch_format",
     "borrowed",
     "build_flags",
     "chars",
@@ -88,6 +88,7 @@ __all__ = [
     "new_batch",
     "new_cycle_info",
     "new_excerpt",
+    "new_format",
     "new_settings",
     "out_int64",
     "path_string",
@@ -99,9 +100,6 @@ __all__ = [
     "text_of",
     "unpacked",
 ]
-
-NOW = lib.CX_CLOCK_NOW
-"""As now_ms: the core reads the system clock itself, which is the cheapest way."""
 
 BATCH = lib.CX_BATCH
 """Most messages that one scan returns."""
@@ -465,6 +463,17 @@ def spans(batch: Batch, count: int) -> tuple[list[int], list[int]]:
     """Starts and stops of a batch's messages, relative to its region, in the order of reading."""
     unpack = ffi.unpack
     return unpack(batch.starts, count), unpack(batch.stops, count)
+
+
+def new_format() -> CData:
+    """Where batch_format writes; belongs to one tailer."""
+    return chars(lib.CX_BATCH_FORMAT_MAX)
+
+
+def batch_format(batch: Batch, room: CData) -> bytes:
+    """The format with which struct takes a batch's messages out of its region, from the low end on."""
+    length = checked(lib.cx_batch_format(batch, room, lib.CX_BATCH_FORMAT_MAX))
+    return ffi.buffer(room, length)[:]
 
 
 def spans_copied(batch: Batch, count: int) -> tuple[memoryview, memoryview]:

@@ -169,6 +169,7 @@ class _Lib:
     CX_BATCH: int
     CX_FORMAT_MAX: int
     CX_KEY_MAX: int
+    CX_BATCH_FORMAT_MAX: int
     CX_PATH_MAX: int
 
     CX_KIND_NONE: int
@@ -218,19 +219,21 @@ class _Lib:
     def cx_appender_facts(self, appender: Handle) -> AppenderInfo: ...
     def cx_appender_close(self, appender: Handle) -> int: ...
     def cx_appender_free(self, appender: Handle) -> None: ...
-    def cx_append(self, appender: Handle, data: Data, length: int, now_ms: int) -> int:
-        """The index of the message; now_ms CX_CLOCK_NOW reads the system clock."""
+    def cx_set_clock(self, appender: Handle, now_ms: int) -> int:
+        """What the clock reads from now on, in ms; CX_CLOCK_NOW: the system clock."""
+    def cx_append(self, appender: Handle, data: Data, length: int) -> int:
+        """The index of the message."""
     def cx_append_many(
-        self, appender: Handle, data: Data, lengths: CData, count: int, now_ms: int, first_index: CData
+        self, appender: Handle, data: Data, lengths: CData, count: int, first_index: CData
     ) -> int:
         """How many were appended (>= 1), with consecutive indexes from *first_index on."""
-    def cx_append_meta(self, appender: Handle, data: Data, length: int, now_ms: int) -> int: ...
-    def cx_append_at(self, appender: Handle, index: int, data: Data, length: int, now_ms: int) -> int:
+    def cx_append_meta(self, appender: Handle, data: Data, length: int) -> int: ...
+    def cx_append_at(self, appender: Handle, index: int, data: Data, length: int) -> int:
         """1 appended, 0 already written, CX_E_INDEX beyond the next index (which error.value is)."""
     def cx_sync(self, appender: Handle) -> int: ...
-    def cx_pretouch(self, appender: Handle, now_ms: int) -> int:
+    def cx_pretouch(self, appender: Handle) -> int:
         """Bytes populated ahead of the append position."""
-    def cx_normalise_eofs(self, appender: Handle, now_ms: int) -> int: ...
+    def cx_normalise_eofs(self, appender: Handle) -> int: ...
     def cx_allow_discard(self, appender: Handle) -> int:
         """The next call may rename a roll file whose first header never became ready."""
 
@@ -243,6 +246,8 @@ class _Lib:
         """1 and the next document, or 0 if there is none (yet)."""
     def cx_scan(self, tailer: Handle, batch: Batch, limit: int) -> int:
         """Number of messages found, 0 if there is none (yet); the tailer then stands after them."""
+    def cx_batch_format(self, batch: Batch, format: CData, capacity: int) -> int:
+        """Writes the struct format that takes the messages out of the region; returns its length."""
     def cx_unread(self, tailer: Handle, count: int) -> int:
         """Puts the last count messages of the last scan back."""
     def cx_set_direction(self, tailer: Handle, direction: int) -> int: ...

@@ -21,7 +21,7 @@ from itertools import accumulate, islice
 from typing import TYPE_CHECKING, NoReturn, overload
 
 from pychronix import _boundary
-from pychronix._boundary import NOW, ClosedFacts, lib
+from pychronix._boundary import ClosedFacts, lib
 from pychronix.errors import MessageTooLongError, UsageError
 from pychronix.wire import encode_text
 
@@ -224,7 +224,7 @@ class Appender:
         CycleFullError; QueueFullError on a full disk; ClosedError, BusyError, ForkedError. Nothing is written then.
         """
         try:
-            index = _cx_append(self._number, data, len(data), NOW)  # type: ignore[arg-type]
+            index = _cx_append(self._number, data, len(data))  # type: ignore[arg-type]
         except TypeError:
             index = self._append_other(data)
         if index < 0:
@@ -275,7 +275,7 @@ class Appender:
 
         def call() -> int:
             with _boundary.borrowed(data) as raw:
-                return lib.cx_append_at(self._number, index, raw, len(raw), self._now_ms())
+                return lib.cx_append_at(self._number, index, raw, len(raw))
 
         appended = self._checked(call) == 1
         self._announce()
@@ -321,11 +321,11 @@ class Appender:
 
         Call it from time to time (Java: pretouch()). Returns the number of bytes populated.
         """
-        return self._checked(lambda: lib.cx_pretouch(self._number, self._now_ms()))
+        return self._checked(lambda: lib.cx_pretouch(self._number))
 
     def normalise_eofs(self) -> None:
         """Writes the end-of-data markers that crashed writers left out of older cycles (Java: normaliseEOFs())."""
-        self._checked(lambda: lib.cx_normalise_eofs(self._number, self._now_ms()))
+        self._checked(lambda: lib.cx_normalise_eofs(self._number))
 
     # Facts.
 
@@ -386,21 +386,28 @@ class Appender:
 
     # Helpers.
 
-    def _now_ms(self) -> int:
-        return NOW
+    def _tick(self) -> None:
+        """Tells the core the time before a call; nothing here, where it reads the system clock itself."""
 
     def _announce(self) -> None:
         """Tells the queue's on_cycle of a roll; nothing here."""
 
     def _checked(self, call: Callable[[], int]) -> int:
         """The result of a call, repeated while the core says "not now"."""
+        self._tick()
         code = call()
         return self._persist(code, call) if code < 0 else code
 
     def _persist(self, code: int, call: Callable[[], int]) -> int:
         """Repeats a call that gave ``code`` while the core says "not now"; returns its result or raises."""
         if _boundary.is_not_now(code):
-            code = _boundary.patiently(call, code, self._timeout_ms, lambda: lib.cx_allow_discard(self._number))
+
+
+            def again() -> int:
+                self._tick()
+                return call()
+
+            code = _boundary.patiently(again, code, self._timeout_ms, lambda: lib.cx_allow_discard(self._number))
         if code < 0:
             raise _boundary.error_for(code, self._path)
         return code
@@ -414,12 +421,12 @@ class Appender:
         if isinstance(data, bytearray) and len(data) < _COPY_BELOW:
             data = bytes(data)
         if isinstance(data, bytes):
-            return lib.cx_append(self._number, data, len(data), self._now_ms())
+            return lib.cx_append(self._number, data, len(data))
         with _boundary.borrowed(data) as raw:
-            return lib.cx_append(self._number, raw, len(raw), self._now_ms())
+            return lib.cx_append(self._number, raw, len(raw))
 
     def _append_meta(self, data: bytes) -> None:
-        self._checked(lambda: lib.cx_append_meta(self._number, data, len(data), self._now_ms()))
+        self._checked(lambda: lib.cx_append_meta(self._number, data, len(data)))
         self._announce()
 
     def _append_chunk(self, chunk: Sequence[Buffer], pieces: list[range]) -> int:
@@ -466,7 +473,7 @@ class Appender:
         """One native call for the messages whose bytes are in data; returns how many it appended."""
 
         def call() -> int:
-            return lib.cx_append_many(self._number, data, lengths, count, self._now_ms(), first)
+            return lib.cx_append_many(self._number, data, lengths, count, first)
 
         return self._checked(call)
 
@@ -507,8 +514,9 @@ class ObservedAppender(Appender):
 
     close.__doc__ = Appender.close.__doc__
 
-    def _now_ms(self) -> int:
-        return NOW if self._clock is None else self._clock() // 1_000_000
+    def _tick(self) -> None:
+        if self._clock is not None:
+            lib.cx_set_clock(self._number, self._clock() // 1_000_000)
 
     def _announce(self) -> None:
         if self._told is None:

@@ -146,6 +146,7 @@ class Tailer:
         "_direction",
         "_excerpt",
         "_facts",
+        "_format",
         "_handle",
         "_limit",
         "_lock",
@@ -187,6 +188,7 @@ class Tailer:
         self._striding = False
         self._singly = False
         self._batch = _boundary.new_batch()
+        self._format = _boundary.new_format()
         self._excerpt = _boundary.new_excerpt()
         self._window: Window | None = None
         self._lock = threading.Lock()
@@ -548,13 +550,12 @@ class Tailer:
         length = batch.equal_length
         if length >= 0:
             items = _equal_batch(length, batch.pitch, count).unpack_from(data)
-            if self._step < 0:
-                items = items[::-1]
-            self._pending = self._payloads = iter(items)
-            return self._payloads
-        starts, stops = _boundary.spans(batch, count)
-        self._pending = pending = iter(starts)
-        self._payloads = map(data.__getitem__, map(slice, pending, stops))
+        else:
+            # Parsing a format of 1 024 items and unpacking with it is still 3 times faster than slicing.
+            items = Struct(_boundary.batch_format(batch, self._format)).unpack_from(data)
+        if self._step < 0:
+            items = items[::-1]
+        self._pending = self._payloads = iter(items)
         return self._payloads
 
     def _views_of_batch(self, count: int) -> tuple[Iterator[int], Iterator[memoryview]]:
