@@ -247,6 +247,37 @@ def live_process() -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
+SLOW_WRITER = """
+import mmap, os, sys
+import pychronix as px
+path, source = sys.argv[1:]
+with px.open_queue(path, "r+", clock=lambda: 1_709_635_062_500_000_000) as queue, open(source, "rb") as file:
+    appender = queue.appender()
+    print("up", flush=True)
+    for line in sys.stdin:
+        # The message comes off the disk page by page while it is appended: there is time to look on.
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as message:
+            message.madvise(mmap.MADV_RANDOM)
+            appender.append(message)
+        print(appender.lost_locks, appender.recovered_locks, flush=True)
+"""
+
+
+@contextmanager
+def slow_writer(path: Path, size: int) -> Iterator[subprocess.Popen[str]]:
+    """A process that appends a message of `size` times b"m", slowly, for each line it gets; it answers with a line."""
+    source = path.with_suffix(".source")
+    with open(source, "wb") as file:
+        file.write(b"m" * size)
+        file.flush()
+        os.fsync(file.fileno())
+    with python(SLOW_WRITER, path, source) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        yield process
+
+
 # --- wire, as a file from elsewhere may have it ----------------------------------------------------------------------
 
 

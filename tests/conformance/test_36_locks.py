@@ -45,34 +45,23 @@ def lock_word(path: Path) -> int:
     return table_values(path)[WRITE_LOCK]
 
 
-BIG_WRITER = """
-import sys
-import pychronix as px
-with px.open_queue(sys.argv[1], "r+", clock=lambda: 1_709_635_062_500_000_000) as queue:
-    appender = queue.appender()
-    message = b"m" * int(sys.argv[2])
-    print("up", flush=True)
-    for line in sys.stdin:
-        appender.append(message)
-        print(appender.lost_locks, appender.recovered_locks, flush=True)
-"""
+def lock_offset(path: Path) -> int:
+    return next(entry.offset for entry in kit.table_of(path).entries if entry.key == WRITE_LOCK)
 
 
 def watch_writing(path: Path, size: int) -> int:
     """Lets another process append three large messages and watches its lock; how often it was seen in their midst."""
     create(path, [b"one"], block_size_bytes=64 << 20)
-    place = end_of(roll_file(path))
-    lock_at = next(e.offset for e in kit.table_of(path).entries if e.key == WRITE_LOCK)
+    place, lock_at = end_of(roll_file(path)), lock_offset(path)
     within = 0
     with (
-        kit.python(BIG_WRITER, path, size) as process,
+        kit.slow_writer(path, size) as process,
         kit.mapped(roll_file(path)) as data,
         kit.mapped(path / "metadata.cq4t") as table,
         data.cast("I") as words,
         table.cast("q") as longs,
     ):
         assert process.stdin is not None and process.stdout is not None
-        assert process.stdout.readline() == "up\n"
         locks: set[int] = set()
         for _ in range(3):
             process.stdin.write("go\n")
@@ -80,7 +69,7 @@ def watch_writing(path: Path, size: int) -> int:
             limit = time.monotonic() + kit.DEADLINE_S
             while True:
                 # Begun, then the lock, then not published: the lock was read in the midst of the message.
-                begun = data[place + 4] != 0
+                begun = data[place + 4096] != 0  # memcpy may store the first bytes last.
                 lock = longs[lock_at // 8]
                 locks.add(lock)
                 if words[place // 4]:
@@ -97,31 +86,36 @@ def watch_writing(path: Path, size: int) -> int:
 
 
 def test_36_the_lock_is_held_while_a_message_is_written(tmp_path: Path) -> None:
-    # The eye may blink: a busy machine runs this process never while the other one copies.
-    assert any(watch_writing(tmp_path / str(attempt), 24 << 20) for attempt in range(20))
+    # The eye may blink, where the message does not come off a disk.
+    assert any(watch_writing(tmp_path / str(attempt), 4 << 20) for attempt in range(20))
 
 
-def test_36_a_lock_taken_from_us_is_not_stored_over(tmp_path: Path) -> None:
-    path = tmp_path / "q"
+def lose_lock(path: Path, size: int) -> bool:
+    """Takes the lock from a process in the midst of an append, as UnlockMain and another writer would; if in time."""
     create(path, [b"one"], block_size_bytes=64 << 20)
-    lock_at = next(e.offset for e in kit.table_of(path).entries if e.key == WRITE_LOCK)
+    lock_at = lock_offset(path)
     with (
-        kit.python(BIG_WRITER, path, 48 << 20) as process,
+        kit.slow_writer(path, size) as process,
         kit.mapped(path / "metadata.cq4t") as table,
+        table.cast("q") as longs,
     ):
         assert process.stdin is not None and process.stdout is not None
-        assert process.stdout.readline() == "up\n"
-        longs = table.cast("q")
         process.stdin.write("go\n")
         process.stdin.flush()
         limit = time.monotonic() + kit.DEADLINE_S
         while longs[lock_at // 8] != process.pid:
+            if len(kit.data_offsets(roll_file(path))) > 1:
+                return False  # Missed it.
             assert time.monotonic() < limit
-        longs[lock_at // 8] = os.getpid()  # As Java's UnlockMain and another writer would.
-        assert process.stdout.readline() == "1 0\n", "the appender tells that its lock was lost"
-        assert longs[lock_at // 8] == os.getpid()
+        longs[lock_at // 8] = os.getpid()
+        lost = process.stdout.readline() == "1 0\n"  # The appender tells that its lock was lost.
+        assert longs[lock_at // 8] == os.getpid(), "stored over"
         longs[lock_at // 8] = UNLOCKED
-        longs.release()
+    return lost
+
+
+def test_36_a_lock_taken_from_us_is_not_stored_over(tmp_path: Path) -> None:
+    assert any(lose_lock(tmp_path / str(attempt), 4 << 20) for attempt in range(20))
 
 
 def test_36_nothing_is_stored_while_another_holds_the_lock(java: JavaPeer, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from cq_kit import BLOCK, CYCLE, DAY_MS, FIRST, T0, Clock, append, create, numbe
 from fix_java import FixtureQueue, JavaPeer, JavaQueue
 
 import pychronix as px
-from pychronix.errors import ReadOnlyError
+from pychronix.errors import AppendLockedError, ReadOnlyError
 from pychronix.formats import cq5
 
 Unpack = Callable[[str], dict[str, FixtureQueue]]
@@ -303,6 +303,17 @@ def test_53_replicated_names_bump_their_version(java: JavaPeer, tmp_path: Path) 
         tailer = queue.tailer("replicated:ours")
         assert tailer.read() == expected[1][1]
         assert queue.table_store["index.replicated:ours.lock"] == kit.UNLOCKED
+
+
+def test_53_no_replicated_name_on_a_replication_sink(tmp_path: Path) -> None:
+    path = tmp_path / "q"
+    create(path, [b"one"])
+    with px.open_queue(path, "r+") as queue:
+        queue.table_store.compare_and_set(kit.APPEND_LOCK, kit.UNLOCKED, 1)
+        with pytest.raises(AppendLockedError):
+            queue.tailer("replicated:mine")
+        assert "index.replicated:mine" not in queue.table_store
+        assert queue.tailer("mine").read() == b"one"
 
 
 def test_53_positions_that_java_left_behind(java_fixture: Unpack) -> None:
