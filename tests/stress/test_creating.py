@@ -68,7 +68,10 @@ def test_java_and_we_create_one_queue_at_once(java_peer: JavaPeerFactory, tmp_pa
             child.expect("ready")
         for number in range(budget.of(15, 100, 1000)):
             path = tmp_path / str(number)
-            starts = [lambda path=path, who=who, child=child: child.say(f"{path} w{who}") for who, child in enumerate(children)]
+            starts = [
+                lambda path=path, who=who, child=child: child.say(f"{path} w{who}")
+                for who, child in enumerate(children)
+            ]
             starts += [
                 lambda path=path, peer=peer: peer.send("open", dir=str(path), roll="TEST4_DAILY", clock_ms=T0_MS)
                 for peer in peers
