@@ -189,6 +189,7 @@ typedef struct {
     int64_t length;          /* bytes of payload */
     int64_t index;           /* a metadata document carries the index of the next message */
     int64_t offset;          /* of its header in the file */
+    const char *data;        /* the same as address: what cffi turns into bytes fastest */
     uintptr_t window;
     int32_t meta;
     int32_t reserved;

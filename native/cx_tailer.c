@@ -539,8 +539,8 @@ int32_t cx_read(uintptr_t handle, cx_excerpt *excerpt, int32_t with_meta)
     if ((code = check_size(tailer, false)) == 0 && (code = begin_named(tailer)) == 0) {
         code = settle(tailer, with_meta != 0, &header, &document);
         if (code > 0) {
-            *excerpt = (cx_excerpt){.address = (uintptr_t)document, .length = cx_length_of(header), .index = tailer->info.index,
-                                    .offset = tailer->offset,
+            *excerpt = (cx_excerpt){.address = (uintptr_t)document, .data = (const char *)document,
+                                    .length = cx_length_of(header), .index = tailer->info.index, .offset = tailer->offset,
                                     .window = lend(tailer), .meta = !cx_is_data(header)};
             for (int64_t at = 0; at < excerpt->length; at += PAGE_BYTES)
                 (void)*(volatile const uint8_t *)(document + at);   /* page faults happen here, without the GIL */

@@ -98,6 +98,7 @@ __all__ = [
     "spans",
     "spans_copied",
     "text_of",
+    "unpack",
     "unpacked",
 ]
 
@@ -452,6 +453,10 @@ def new_batch() -> Batch:
 
 
 # --- mapped bytes ----------------------------------------------------------------------------------------------------
+
+
+unpack: Callable[[CData, int], bytes] = ffi.unpack  # type: ignore[assignment]
+"""The fastest way from a ``const char *`` and a length to bytes."""
 
 
 def copy(address: int, length: int) -> bytes:

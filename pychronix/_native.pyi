@@ -104,6 +104,7 @@ class Excerpt(CData):
     length: int
     index: int
     offset: int
+    data: CData
     window: int
     meta: int
 

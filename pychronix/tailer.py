@@ -100,7 +100,7 @@ _NOTHING: Iterator[bytes] = iter(())
 _SCANNED: Iterator[bytes] = iter([])
 
 # Globals are found faster than attributes of lib.
-_cx_move_to_index, _cx_read = lib.cx_move_to_index, lib.cx_read
+_cx_move_to_index, _cx_read, _unpack = lib.cx_move_to_index, lib.cx_read, _boundary.unpack
 
 _tailers: WeakSet[Tailer] = WeakSet()
 
@@ -621,7 +621,7 @@ class Tailer:
             raise self._busy()
         try:
             excerpt = self._excerpt
-            payload = _boundary.copy(excerpt.address, excerpt.length) if self._advance() else None
+            payload = _unpack(excerpt.data, excerpt.length) if self._advance() else None
         finally:
             self._lock.release()
         if self._told is not None:
@@ -636,8 +636,12 @@ class Tailer:
         if code < 0:
             if code == lib.CX_E_NOT_READY:
                 return False
-            code = self._persist(code, lambda: lib.cx_read(self._number, self._excerpt, self._meta))
+            code = self._advance_again(code)
         return code == 1
+
+    def _advance_again(self, code: int) -> int:
+        # Apart from _advance, whose every call a closure would make slower.
+        return self._persist(code, lambda: lib.cx_read(self._number, self._excerpt, self._meta))
 
     def _indexed_singly(self) -> Iterator[tuple[int, bytes]]:
         while (payload := self._read_one()) is not None:
