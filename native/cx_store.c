@@ -395,7 +395,7 @@ static void stride_to(cx_store *store, cx_place *place, int64_t sequence)
         uint32_t header = cx_load_header(bytes + at);
         /* Where lengths repeat, the next offset comes from the last pitch rather than from this load: the processor predicts
          * the branch and runs ahead of memory. */
-        if (header != before) {
+        if (header != before || pitch == 0) {
             if (!cx_is_ready(header))
                 break;
             pitch = cx_store_next(store, at, header) - at;

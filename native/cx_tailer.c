@@ -580,7 +580,7 @@ static int32_t scan_forward(cx_tailer *tailer, cx_batch *batch, int32_t limit)
     int64_t size = 0, step = 0;
     while (count < limit && at <= end - 4 && at - base < REGION_BYTES) {
         uint32_t header = cx_load_header(bytes + at);
-        if (header != before) {   /* a branch rather than arithmetic: see stride_to in cx_store.c */
+        if (header != before || step == 0) {   /* a branch rather than arithmetic: see stride_to in cx_store.c */
             if (!cx_is_ready(header))
                 break;
             size = cx_length_of(header);

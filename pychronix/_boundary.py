@@ -100,6 +100,7 @@ __all__ = [
     "text_of",
     "unpack",
     "unpacked",
+    "wait_for",
 ]
 
 BATCH = lib.CX_BATCH
@@ -224,6 +225,13 @@ def patient(call: Callable[[], int], timeout_ms: int) -> int:
     return patiently(call, code, timeout_ms) if code in _NOT_NOW else code
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Waits a little for a thread inside a handle that another one closes; longer than any one call takes."""
+    give_up = time.monotonic() + _CLOSE_PATIENCE_S
+    while not condition() and time.monotonic() < give_up:
+        time.sleep(_PAUSE_MIN_S)
+
+
 # --- handles ---------------------------------------------------------------------------------------------------------
 
 
@@ -301,10 +309,8 @@ class Handle:
             return
         code = self._close(self.number)
         if code == lib.CX_E_BUSY:
-            give_up = time.monotonic() + _CLOSE_PATIENCE_S
-            while code == lib.CX_E_BUSY and time.monotonic() < give_up:
-                time.sleep(_PAUSE_MIN_S)
-                code = self._close(self.number)
+            wait_for(lambda: self._close(self.number) != lib.CX_E_BUSY)
+            code = self._close(self.number)
         if code < 0 and code not in (lib.CX_E_CLOSED, lib.CX_E_FORKED):
             raise error_for(code, self.path)
         self.closed = True

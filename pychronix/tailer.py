@@ -14,6 +14,8 @@ Rules
 - What a reader sees was committed and never changes, hence reading ahead is invisible, but for the work it saves.
 - Named tailers store their position after every message, direction NONE repeats one message, metadata documents come
   between: these three read one document at a time (``_singly``).
+- ``_lock`` is only ever taken by ``with``: the interpreter lets no signal strike between a lock's taking and the block
+  that gives it back, as it does between ``acquire()`` and ``try``.
 - One thread at a time: what scans, reads or moves holds ``_lock`` while the batch is in flux, and a second thread gets
   BusyError instead of waiting. Handing out a batch takes no lock, nor do the facts.
 """
@@ -46,7 +48,6 @@ if TYPE_CHECKING:
 __all__ = ["Direction", "Spans", "Tailer", "TailerState"]
 
 _LARGE = 2048  # From this mean size on, slicing the mapping beats copying the whole region first and slicing that.
-_CLOSE_PATIENCE_S = 5.0  # For a thread inside a tailer that another one closes: longer than any one call.
 _EAGER_GROWTH = 4  # read() reads ahead 1, 4, 16 ... messages: a random access pays for one, a loop soon for none.
 
 
@@ -301,9 +302,9 @@ class Tailer:
         If not, ``state`` says why, and reading goes on as spec 8.3 has it: with an index one beyond a closed cycle at
         the next one, with an index not reached yet once it is, with a cycle that does not exist where the tailer was.
         """
-        if not self._lock.acquire(False):
+        if self._lock.locked():
             raise self._busy()
-        try:
+        with self._lock:
             if self._pending is not _NOTHING:
                 self._settle()
             self._limit = 1
@@ -314,8 +315,6 @@ class Tailer:
                 raise
             if code < 0:
                 code = self._move_again(code, index)
-        finally:
-            self._lock.release()
         if self._told is not None:
             self._announce()
         return code == 1
@@ -382,11 +381,9 @@ class Tailer:
         rest = length_hint(self._pending)
         if rest:
             return self._batch_end - self._step * rest
-        if self._pending is _SCANNED and self._lock.acquire(False):
-            try:
+        if self._pending is _SCANNED and not self._lock.locked():
+            with self._lock:
                 self._settle()
-            finally:
-                self._lock.release()
         return self._facts.index
 
     @property
@@ -430,17 +427,16 @@ class Tailer:
 
     def close(self) -> None:
         """Gives the roll file back. Once more is nothing. Views stay valid."""
-        if not self._lock.acquire(timeout=_CLOSE_PATIENCE_S):
+        _boundary.wait_for(lambda: not self._lock.locked())
+        if self._lock.locked():
             raise self._busy()
-        try:
+        with self._lock:
             if self._handle.closed:
                 return
             self._handle.close()
             self._forget()
             self._window = None
             self._facts = ClosedFacts("tailer", self._path)  # type: ignore[assignment]
-        finally:
-            self._lock.release()
         if self._told is not None and self._acquired_cycle is not None:
             cycle, self._acquired_cycle = self._acquired_cycle, None
             self._told(cycle, False)
@@ -468,12 +464,10 @@ class Tailer:
     @contextmanager
     def _inside(self) -> Iterator[None]:
         """Holds _lock, or raises BusyError; then tells of roll files opened. Where speed matters it is written out."""
-        if not self._lock.acquire(False):
+        if self._lock.locked():
             raise self._busy()
-        try:
+        with self._lock:
             yield
-        finally:
-            self._lock.release()
         if self._told is not None:
             self._announce()
 
@@ -525,13 +519,11 @@ class Tailer:
 
     def _fill(self, limit: int) -> Iterator[bytes] | None:
         """Scans the next batch and makes its payloads; None at the end. Takes the lock itself."""
-        if not self._lock.acquire(False):
+        if self._lock.locked():
             raise self._busy()
-        try:
+        with self._lock:
             count = self._scan(limit)
             payloads = self._payloads_of_batch(count) if count else None
-        finally:
-            self._lock.release()
         if self._told is not None:
             self._announce()
         return payloads
@@ -617,13 +609,11 @@ class Tailer:
 
     def _read_one(self) -> bytes | None:
         """The payload of the next document, which _excerpt then describes; None at the end. Takes the lock itself."""
-        if not self._lock.acquire(False):
+        if self._lock.locked():
             raise self._busy()
-        try:
+        with self._lock:
             excerpt = self._excerpt
             payload = _unpack(excerpt.data, excerpt.length) if self._advance() else None
-        finally:
-            self._lock.release()
         if self._told is not None:
             self._announce()
         return payload
