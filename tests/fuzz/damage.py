@@ -70,12 +70,23 @@ def run(
 
     `how`: "read" what is damaged, "append" to it, or have it open while it is being damaged ("live").
     """
+    # Here and not in the worker, which may not live to clear it away. Open to the user that the worker may become.
+    shm = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.TemporaryDirectory(prefix="chronix-damage-", dir=shm) as scratch:
+        os.chmod(scratch, 0o711)
+        return _run(queue, cases, how, scratch, clock_ns=clock_ns, indexes=indexes, limit=limit)
+
+
+def _run(
+    queue: Path, cases: Sequence[Case], how: str, scratch: str, *, clock_ns: int, indexes: Sequence[int], limit: int
+) -> list[Bad]:
     bad: list[Bad] = []
     done = 0
     while done < len(cases) and len(bad) < limit:
         config = {
             "queue": str(queue),
             "how": how,
+            "scratch": scratch,
             "clock_ns": clock_ns,
             "indexes": list(indexes),
             "cases": [[(p.file, p.offset, p.data.hex()) for p in case] for case in cases[done:]],
@@ -263,9 +274,8 @@ def with_meta(appender: Any) -> None:
     attempt(go)
 
 
-def copied(queue: str) -> str:
-    shm = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    path = os.path.join(tempfile.mkdtemp(prefix="chronix-damage-", dir=shm), "q")
+def copied(queue: str, scratch: str) -> str:
+    path = os.path.join(tempfile.mkdtemp(dir=scratch), "q")
     shutil.copytree(queue, path, copy_function=copy_sparse)
     return path
 
@@ -380,7 +390,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     source, how, indexes, clock_ns = config["queue"], config["how"], config["indexes"], config["clock_ns"]
-    path = copied(source)
+    path = copied(source, config["scratch"])
     sound = readable(path)
     try:
         for number, raw in enumerate(config["cases"]):
@@ -416,7 +426,7 @@ def main() -> None:
             else:
                 os.chmod(path, 0o700)
                 shutil.rmtree(os.path.dirname(path), ignore_errors=True)
-                path = copied(source)
+                path = copied(source, config["scratch"])
         faulthandler.cancel_dump_traceback_later()
     finally:
         shutil.rmtree(os.path.dirname(path), ignore_errors=True)
