@@ -462,3 +462,36 @@ assert inspect.verify(path).ok
 """,
         tmp_path / "q",
     )
+
+
+def test_forking_beside_threads_that_open_queues(tmp_path: Path, program: Program, budget) -> None:
+    """No lock of the core may be left locked in the child, where the thread that had it does not exist."""
+    program(
+        _FORK
+        + """
+stop = threading.Event()
+def work():
+    while not stop.is_set():
+        with px.open_queue(path) as other:
+            list(other.tailer())
+workers = [threading.Thread(target=work) for _ in range(3)]
+for worker in workers:
+    worker.start()
+try:
+    for number in range(int(sys.argv[2])):
+        pid = os.fork()
+        if pid == 0:
+            with px.open_queue(path) as again:
+                list(again.tailer())
+            os._exit(0)
+        assert wait(pid, time.monotonic() + 10) == 0, number
+finally:
+    stop.set()
+    for worker in workers:
+        worker.join(30)
+queue.close()
+""",
+        tmp_path / "q",
+        budget.of(300, 1500, 10_000),
+        deadline_s=200,
+    )

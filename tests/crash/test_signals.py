@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from build_variants import environment
 from crash_program import Program
 
 _INTERRUPT = """
@@ -227,3 +231,37 @@ assert inspect.verify(path).ok
 """,
         tmp_path / "q",
     )
+
+
+@pytest.mark.parametrize("order", ["open", "open,dump", "dump,open", "open,dump,open", "dump,open,dump,open"])
+def test_somebody_elses_sigbus_ends_the_process_as_ever(tmp_path: Path, order: str) -> None:
+    """The core answers for its own windows only, whoever else (faulthandler) handles the signal before or after it."""
+    source = f"""
+import faulthandler, mmap, os, signal, sys
+import pychronix as px
+signal.alarm(20)
+queues = []
+faulthandler.disable()
+for step in {order!r}.split(","):
+    if step == "dump":
+        faulthandler.disable()
+        faulthandler.enable()
+    else:
+        queue = px.open_queue(sys.argv[1], "a")
+        with queue.appender() as appender:
+            appender.append(b"x")
+        queues.append(queue)
+with open(sys.argv[2], "w+b") as file:
+    file.truncate(8192)
+    foreign = mmap.mmap(file.fileno(), 8192)
+    file.truncate(0)
+    print("now", flush=True)
+    foreign[5000]
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", source, str(tmp_path / "q"), str(tmp_path / "file")],
+        env=environment(), cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == "now\n", done.stderr
+    assert done.returncode == -signal.SIGBUS, f"ended with {done.returncode}; stderr: {done.stderr[-2000:]}"
+    assert ("Bus error" in done.stderr) == ("dump" in order), done.stderr
