@@ -331,6 +331,86 @@ static int32_t indexed_before(cx_store *store, int64_t sequence, cx_place *place
     return 0;
 }
 
+/* Walks from a place towards a sequence number inside one window, without the checks that only a document's end needs: it
+ * stops before anything unusual, for the careful walk to judge. */
+static void stride_to(cx_store *store, cx_place *place, int64_t sequence)
+{
+    const cx_window *window = store->file.window[CX_DATA];
+    if (window == NULL || place->offset < window->offset)
+        return;
+    const uint8_t *bytes = window->base - window->offset;
+    int64_t end = window->offset + window->length < store->file.size ? window->offset + window->length : store->file.size;
+    int64_t at = place->offset, number = place->sequence, pitch = 0;
+    uint32_t before = 0;
+    while (number < sequence && at <= end - 4) {
+        uint32_t header = cx_load_header(bytes + at);
+        /* Where lengths repeat, the next offset comes from the last pitch rather than from this load: the processor predicts
+         * the branch and runs ahead of memory. */
+        if (header != before || pitch == 0) {
+            if (!cx_is_ready(header))
+                break;
+            pitch = cx_store_next(store, at, header) - at;
+            before = header;
+        }
+        if (pitch > end - at)
+            break;
+        __builtin_prefetch(bytes + at + CX_PREFETCH_BYTES);
+        number += cx_is_data(header);
+        at += pitch;
+    }
+    *place = (cx_place){at, number};
+}
+
+/* The same to the end of it: CX_FIND_*, with the place come to. */
+static int32_t walk_to(cx_store *store, cx_place *place, int64_t sequence)
+{
+    stride_to(store, place, sequence);
+    for (;;) {
+        uint32_t header;
+        uint8_t *document;
+        int32_t code = cx_store_header(store, CX_DATA, place->offset, &header, &document);
+        if (code < 0)
+            return code;
+        if (code == 0)
+            return place->sequence == sequence ? CX_FIND_NEXT : CX_FIND_BEYOND;
+        if (header == CX_EOF)
+            return place->sequence == sequence ? CX_FIND_EOF : CX_FIND_BEYOND;
+        if (cx_is_data(header)) {
+            if (place->sequence == sequence)
+                return CX_FIND_FOUND;
+            place->sequence++;
+        }
+        place->offset = cx_store_next(store, place->offset, header);
+    }
+}
+
+/* As indexed_before, but believes a slot only after a walk from the one before it has come to the same message: a damaged slot
+ * would show wrong bytes under an index. Each slot is walked to once per open file (C5-2). */
+static int32_t trusted_before(cx_store *store, int64_t sequence, cx_place *place)
+{
+    int32_t code = indexed_before(store, sequence, place);
+    while (code == 0 && place->offset != 0) {
+        uint32_t number = (uint32_t)(place->sequence >> store->spacing_bits) + 1;
+        uint32_t *trusted = &store->trusted_slots[number % CX_TRUSTED_SLOTS];
+        if (*trusted == number)
+            return 0;
+        cx_place before;
+        if ((code = indexed_before(store, place->sequence - 1, &before)) < 0)
+            return code;
+        cx_place reached = before;
+        code = walk_to(store, &reached, place->sequence);
+        if (code == CX_FIND_FOUND && reached.offset == place->offset) {
+            *trusted = number;
+            return 0;
+        }
+        if (code < 0 && code != CX_E_CORRUPT)
+            return code;
+        *place = before;   /* one of the two is wrong: the earlier one is looked at in its turn */
+        code = 0;
+    }
+    return code;
+}
+
 /* --- ends and lookups -------------------------------------------------------------------------------------------- */
 
 /* The last message that writePosition and the sequence word agree on. 1 with *place; 0 if they tell nothing usable. */
@@ -373,47 +453,17 @@ int32_t cx_store_end(cx_store *store, cx_place *end, bool *eof, int64_t *last)
         return code;
     if (code == 0) {
         /* Nothing known (C5-3 lags, or damage): the last indexed message, else the start of the file. */
-        code = indexed_before(store, cx_store_capacity(store) - 1, end);
+        code = trusted_before(store, cx_store_capacity(store) - 1, end);
         if (code < 0)
             return code;
     }
     return cx_store_walk_to_end(store, end, eof, last);
 }
 
-/* Walks from a place towards a sequence number inside one window, without the checks that only a document's end needs: it
- * stops before anything unusual, for the careful walk to judge. */
-static void stride_to(cx_store *store, cx_place *place, int64_t sequence)
-{
-    const cx_window *window = store->file.window[CX_DATA];
-    if (window == NULL || place->offset < window->offset)
-        return;
-    const uint8_t *bytes = window->base - window->offset;
-    int64_t end = window->offset + window->length < store->file.size ? window->offset + window->length : store->file.size;
-    int64_t at = place->offset, number = place->sequence, pitch = 0;
-    uint32_t before = 0;
-    while (number < sequence && at <= end - 4) {
-        uint32_t header = cx_load_header(bytes + at);
-        /* Where lengths repeat, the next offset comes from the last pitch rather than from this load: the processor predicts
-         * the branch and runs ahead of memory. */
-        if (header != before || pitch == 0) {
-            if (!cx_is_ready(header))
-                break;
-            pitch = cx_store_next(store, at, header) - at;
-            before = header;
-        }
-        if (pitch > end - at)
-            break;
-        __builtin_prefetch(bytes + at + CX_PREFETCH_BYTES);
-        number += cx_is_data(header);
-        at += pitch;
-    }
-    *place = (cx_place){at, number};
-}
-
 int32_t cx_store_find(cx_store *store, int64_t sequence, int64_t *offset)
 {
     cx_place place, known;
-    int32_t code = indexed_before(store, sequence, &place);
+    int32_t code = trusted_before(store, sequence, &place);
     if (code < 0)
         return code;
     if (place.sequence != sequence) {
@@ -424,23 +474,7 @@ int32_t cx_store_find(cx_store *store, int64_t sequence, int64_t *offset)
         if (code == 1 && known.sequence <= sequence && known.sequence > place.sequence)
             place = known;
     }
-    stride_to(store, &place, sequence);
-    for (;;) {
-        uint32_t header;
-        uint8_t *document;
-        code = cx_store_header(store, CX_DATA, place.offset, &header, &document);
-        if (code < 0)
-            return code;
-        *offset = place.offset;
-        if (code == 0)
-            return place.sequence == sequence ? CX_FIND_NEXT : CX_FIND_BEYOND;
-        if (header == CX_EOF)
-            return place.sequence == sequence ? CX_FIND_EOF : CX_FIND_BEYOND;
-        if (cx_is_data(header)) {
-            if (place.sequence == sequence)
-                return CX_FIND_FOUND;
-            place.sequence++;
-        }
-        place.offset = cx_store_next(store, place.offset, header);
-    }
+    code = walk_to(store, &place, sequence);
+    *offset = place.offset;
+    return code;
 }

@@ -26,10 +26,6 @@
 /* A tailer that reads on keeps this much of what it has read mapped; more would count as its memory. */
 #define KEEP_BYTES (4LL << 20)
 #define SWEEP_BYTES (16LL << 20)
-/* Random reads are fast while their pages stay mapped: up to so many pieces of 64 KiB (the kernel's fault-around), 256 MB. */
-#define PIECE_BITS 16
-#define PIECES_MAX 4096
-#define PIECES_TOLD 16384   /* of a GiB; others share their places */
 /* Cycles without a readable message that one call may step over. */
 #define STEPS_MAX 1000
 
@@ -46,8 +42,6 @@ typedef struct {
     void *lock;
     int64_t position_seen;
     int64_t recovered;
-    int32_t piece_count;      /* pieces that far moves touched since pages were last dropped for them */
-    uint64_t pieces[PIECES_TOLD / 64];
     int64_t swept;            /* where the run of reads began of which nothing was forgotten yet; a move begins a new run */
     cx_window *lent;          /* of the document handed out last: stays mapped although the tailer moved to another file */
     cx_tailer_info info;
@@ -104,7 +98,7 @@ static void sweep(cx_tailer *tailer, int64_t offset)
     }
 }
 
-/* A move begins a new run. Far ones leave pages behind, which are dropped together when they have become many. */
+/* A move begins a new run. The pages of far ones stay mapped: random reads would otherwise fault at each. */
 static void note_move(cx_tailer *tailer, int64_t offset)
 {
     int64_t distance = offset - tailer->swept;
@@ -114,17 +108,7 @@ static void note_move(cx_tailer *tailer, int64_t offset)
     if (tailer->info.direction == CX_BACKWARD && distance < 0 && distance > -2 * SWEEP_BYTES)
         return;
     tailer->swept = offset;
-    uint64_t piece = (uint64_t)offset >> PIECE_BITS & (PIECES_TOLD - 1), bit = 1ULL << (piece & 63);
-    if ((tailer->pieces[piece / 64] & bit) != 0)
-        return;
-    tailer->pieces[piece / 64] |= bit;
-    if (++tailer->piece_count == PIECES_MAX) {
-        tailer->piece_count = 0;
-        memset(tailer->pieces, 0, sizeof tailer->pieces);
-        cx_forget(&tailer->store.file, 0, INT64_MAX);
-    }
 }
-
 
 /* --- the index, and where named tailers keep it ------------------------------------------------------------------- */
 
