@@ -332,7 +332,8 @@ static int32_t approach(cx_tailer *tailer)
     case CX_UNINITIALISED:
         return to_start(tailer);
     case CX_NOT_REACHED_IN_CYCLE:
-        return move_to_index(tailer, tailer->info.index);
+        code = move_to_index(tailer, tailer->info.index);
+        return code != 0 ? code : tailer->info.state != CX_NOT_REACHED_IN_CYCLE;
     case CX_CYCLE_NOT_FOUND:
         code = move_to_index(tailer, tailer->info.index);
         if (code != 0 || tailer->info.state != CX_CYCLE_NOT_FOUND)
