@@ -283,7 +283,9 @@ def read_in_every_way(queue, acked):
 """
 
 
-def test_a_full_disk_at_every_stage(small_disk: Path, program: Program, java: JavaPeer, budget) -> None:
+def test_a_full_disk_at_every_stage(
+    small_disk: Path, program: Program, budget, request: pytest.FixtureRequest
+) -> None:
     """QueueFullError each time, nothing lost, and once there is room again both we and Java go on."""
     stages = budget.of([0, 4, 8, 12, 20, 40, 100], [*range(0, 64, 4), 80, 100, 120, 160, 260, 520], range(0, 600, 4))
     program(
@@ -354,6 +356,7 @@ for kib in map(int, sys.argv[2].split(",")):
     )
     kept = small_disk.parent / f"{small_disk.name}-kept"
     try:
+        java: JavaPeer = request.getfixturevalue("java")  # Only now: without Java the part above is still tested.
         for directory in sorted(kept.iterdir()):
             with px.open_queue(directory) as queue:
                 ours = list(queue.tailer().with_index())
