@@ -38,6 +38,7 @@ typedef struct {
     int64_t clock_cycle;
     int64_t glanced_ms;
     int64_t set_ms;             /* what the clock reads, or CX_CLOCK_NOW */
+    int64_t wanted_sequence;    /* append_at: of the index to write */
     bool may_discard;
     bool directory_dirty;       /* a file was created since the last sync() */
     bool dirty;                 /* messages since the last sync() */
@@ -614,6 +615,22 @@ static int32_t check_position(cx_store *store, int64_t written)
                    (long long)written);
 }
 
+/* append_at, before it opens or creates anything: a cycle that does not exist begins with sequence 0, and not in the past, where
+ * a file without an end would hide all later ones from tailers that start there. */
+static int32_t check_wanted(cx_appender *appender, int64_t cycle, int64_t highest)
+{
+    char path[CX_PATH_MAX];
+    int32_t code = cx_queue_path(appender->queue, cycle, path);
+    if (code < 0 || cx_path_exists(path))
+        return code;
+    if (cycle < highest)
+        return cx_fail(CX_E_EOF, path, -1, cycle, "cycle %lld does not exist, and later ones do", (long long)cycle);
+    if (appender->wanted_sequence != 0)
+        return cx_fail(CX_E_INDEX, path, -1, cx_index_of(appender->queue, cycle, 0), "cycle %lld does not exist yet: its first index is %lld",
+                       (long long)cycle, (long long)cx_index_of(appender->queue, cycle, 0));
+    return 0;
+}
+
 /* The lock is held: finds the place of the next message in the right cycle's file. */
 static int32_t position(cx_appender *appender, int64_t now_ms, int64_t wanted_cycle)
 {
@@ -634,6 +651,8 @@ static int32_t position(cx_appender *appender, int64_t now_ms, int64_t wanted_cy
                 cycle = appender->store.cycle;
         }
         if (appender->store.head == NULL || appender->store.cycle != cycle) {
+            if (wanted_cycle >= 0 && (code = check_wanted(appender, cycle, highest)) < 0)
+                return code;
             code = roll_to(appender, cycle, highest, existing);
             if (code == CX_E_NOT_FOUND && existing) {
                 /* The listing names a file that is gone: correct it and choose again. */
@@ -975,9 +994,10 @@ int32_t cx_append_at(uintptr_t handle, int64_t index, const void *data, size_t l
         code = too_long(appender, length);
     } else {
         /* A closed cycle still answers for what it holds. */
+        appender->wanted_sequence = sequence;
         code = enter(appender, cycle, false);
         if (code == CX_E_EOF) {
-            if (sequence < appender->next_sequence)
+            if (appender->store.head != NULL && appender->store.cycle == cycle && sequence < appender->next_sequence)
                 code = 0;
         } else if (code == 0) {
             int64_t next = appender->next_sequence;

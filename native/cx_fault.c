@@ -24,6 +24,10 @@ static int32_t watched_end;           /* places beyond this were never used */
 static int32_t watched_hint;
 static pthread_mutex_t watching = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction earlier;
+static pthread_once_t fork_prepared = PTHREAD_ONCE_INIT;
+/* Set while a signal is being passed on: the handler in line may itself pass it back to us (faulthandler set after us, and we
+ * again after it), and then nobody wants it. */
+static _Thread_local volatile sig_atomic_t passing_on;
 
 static void handle(int signal, siginfo_t *information, void *context)
 {
@@ -40,14 +44,34 @@ static void handle(int signal, siginfo_t *information, void *context)
         return;
     }
     /* Not ours: as if we were not here. */
-    if ((earlier.sa_flags & SA_SIGINFO) != 0 && earlier.sa_sigaction != NULL) {
-        earlier.sa_sigaction(signal, information, context);
-    } else if (earlier.sa_handler != SIG_DFL && earlier.sa_handler != SIG_IGN) {
-        earlier.sa_handler(signal);
-    } else {
+    bool informed = (earlier.sa_flags & SA_SIGINFO) != 0;
+    if (passing_on || (!informed && (earlier.sa_handler == SIG_DFL || earlier.sa_handler == SIG_IGN))) {
         struct sigaction fallback = {.sa_handler = SIG_DFL};
         sigaction(SIGBUS, &fallback, NULL);   /* the access happens again, and ends the process as it would have */
+        return;
     }
+    passing_on = 1;
+    if (informed)
+        earlier.sa_sigaction(signal, information, context);
+    else
+        earlier.sa_handler(signal);
+    passing_on = 0;
+}
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&watching);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&watching);
+}
+
+/* A fork while another thread is in here would leave the child a mutex that nobody gives back. */
+static void prepare_fork(void)
+{
+    pthread_atfork(before_fork, after_fork, after_fork);
 }
 
 /* Under `watching`. Others may have set their handler over ours since (faulthandler does): then it is the next in line. */
@@ -64,6 +88,7 @@ static void install(void)
 int32_t cx_fault_watch(const void *base, int64_t length, int32_t *lost)
 {
     int32_t place = -1;
+    pthread_once(&fork_prepared, prepare_fork);
     pthread_mutex_lock(&watching);
     install();
     for (int32_t i = 0; i < WATCHED_MAX; i++) {

@@ -140,9 +140,9 @@ int32_t cx_store_parse(cx_store *store)
     if ((code = cx_reach(&store->file, CX_HEAD, 0, 4, &store->head)) < 0)
         return code;
     uint32_t header = code == 0 ? 0 : cx_load_u32(store->head);
-    if (!cx_is_ready(header) && header != CX_EOF)
+    if (cx_is_pending(header))
         return cx_fail(CX_E_NOT_READY, store->file.path, 0, header, "the first header is not complete (0x%08x)", header);
-    if (header == CX_EOF || (header & CX_META) == 0 || cx_length_of(header) > CX_HEADER_MAX)
+    if (!cx_is_ready(header) || (header & CX_META) == 0 || cx_length_of(header) > CX_HEADER_MAX)
         return cx_fail(CX_E_CORRUPT, store->file.path, 0, header, "0x%08x is not the header of a roll file", header);
     store->header_end = 4 + cx_length_of(header);
     code = cx_reach(&store->file, CX_HEAD, 0, store->header_end, &store->head);

@@ -22,7 +22,7 @@
 /* Header word of the first document, checked: ready metadata of at most 65 536 bytes within the file. */
 static int32_t check_first_header(const cx_table *table, uint32_t header)
 {
-    if (header == 0 || (header & CX_NOT_COMPLETE) != 0)
+    if (cx_is_pending(header))
         return cx_fail(CX_E_NOT_READY, table->file.path, 0, header, "the header is still being written (0x%08x)", header);
     if ((header & CX_META) == 0 || cx_length_of(header) > CX_HEADER_MAX || 4 + cx_length_of(header) > table->mapped)
         return cx_fail(CX_E_CORRUPT, table->file.path, 0, header, "0x%08x is not the header of a table store", header);
@@ -121,8 +121,12 @@ static int32_t map_whole(cx_table *table)
     int32_t code = cx_file_measure(&table->file);
     if (code < 0)
         return code;
-    if (table->file.size < 4)
-        return cx_fail(CX_E_NOT_READY, table->file.path, 0, 0, "the file has only %lld bytes", (long long)table->file.size);
+    if (table->file.size < 4) {
+        uint8_t bytes[4] = {0};
+        bool empty = pread(table->file.fd, bytes, 3, 0) >= 0 && (bytes[0] | bytes[1] | bytes[2]) == 0;
+        return cx_fail(empty ? CX_E_NOT_READY : CX_E_CORRUPT, table->file.path, 0, 0, "the file has only %lld bytes",
+                       (long long)table->file.size);
+    }
     int64_t size = table->file.size;
     code = cx_reach(&table->file, CX_HEAD, 0, size, &table->base);
     if (code < 0)
@@ -234,12 +238,12 @@ static int32_t open_mapped(cx_table *table, const cx_settings *settings, bool wr
     if (code < 0)
         return code;
     uint32_t header = cx_load_u32(table->base);
-    if (writable && !cx_is_ready(header)) {
+    if (writable && cx_is_pending(header)) {
         code = cx_file_lock(&table->file, LOCK_START, 1, true);
         if (code < 0)
             return code;
         header = cx_load_u32(table->base);
-        if (!cx_is_ready(header))
+        if (cx_is_pending(header))
             code = create_header(table, settings);
         cx_file_unlock(&table->file, LOCK_START, 1);
         if (code < 0)

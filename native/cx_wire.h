@@ -21,6 +21,12 @@ static inline bool cx_is_ready(uint32_t header)
     return header != 0 && (header & CX_NOT_COMPLETE) == 0;
 }
 
+/* A first header that is not written yet, or whose writer died: 0 or 0x8nnnnnnn. */
+static inline bool cx_is_pending(uint32_t header)
+{
+    return header == 0 || (header & (CX_NOT_COMPLETE | CX_META)) == CX_NOT_COMPLETE;
+}
+
 static inline bool cx_is_data(uint32_t header)
 {
     return (header & (CX_NOT_COMPLETE | CX_META)) == 0 && header != 0;

@@ -474,7 +474,8 @@ def _append_from(descriptor: int, options: argparse.Namespace) -> None:
         except BaseException as error:
             # What was appended stays: whoever tries again must know how much. The failed batch says its share.
             total += len(getattr(error, "appended", ()))
-            _report_appended(total, appender.last_index)
+            if total:
+                _report_appended(total, appender.last_index)
             raise
         if options.verbose:
             _report_appended(total, appender.last_index)

@@ -39,7 +39,7 @@ def follow(
     is set, the iteration ends. ``sleep`` takes seconds; tests pass their own. Ctrl-C is raised as KeyboardInterrupt
     where the caller stands, and no item is lost: one that was not yielded is yielded by the next iteration.
 
-    >>> for payload in follow(queue.tailer("end")):  # doctest: +SKIP
+    >>> for payload in follow(queue.tailer(start="end")):  # doctest: +SKIP
     ...     print(payload)
     """
     if not 0 < poll_ms_min <= poll_ms_max:

@@ -37,7 +37,7 @@ from pychronix.errors import (
 )
 from pychronix.rolling import RollCycle, format_roll_time, parse_roll_time
 from pychronix.table import TableStore
-from pychronix.tailer import Direction, Tailer
+from pychronix.tailer import Direction, Tailer, TailerState
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -616,7 +616,8 @@ class Queue:
         """A new tailer. Each thread needs its own.
 
         ``name``: keeps its position in the table store under this name, as Java's named tailers do (not in mode "r").
-        ``start``: "start", "end", or an index to move to; default the first message, or where the name left off.
+        ``start``: "start", "end", or an index to move to (NotFoundError if its cycle does not exist; an index that is
+        not written yet is waited for); default the first message, or where the name left off.
         ``direction``: "forward", "backward" or "none". ``meta``: metadata documents are read, too.
         """
         self._check_open()
@@ -640,8 +641,9 @@ class Queue:
             tailer.to_start()
         elif start == "end":
             tailer.to_end()
-        elif start is not None:
-            tailer.move_to_index(int(start))
+        elif start is not None and not tailer.move_to_index(int(start)) and tailer.state is TailerState.CYCLE_NOT_FOUND:
+            tailer.close()
+            raise NotFoundError(f"cannot start at {start:#x}: its cycle has no roll file", path=self._path)
         return tailer
 
     @property

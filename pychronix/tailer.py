@@ -58,6 +58,9 @@ class Direction(IntEnum):
     NONE = 0
     FORWARD = 1
 
+    def __str__(self) -> str:
+        return self.name
+
     @classmethod
     def parse(cls, direction: str | int) -> Direction:
         """The direction of that name, in any case, or of that number."""
@@ -80,6 +83,9 @@ class TailerState(IntEnum):
     NOT_REACHED_IN_CYCLE = lib.CX_NOT_REACHED_IN_CYCLE
     BEYOND_START_OF_CYCLE = lib.CX_BEYOND_START_OF_CYCLE
     CYCLE_NOT_FOUND = lib.CX_CYCLE_NOT_FOUND
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Spans(NamedTuple):
@@ -427,6 +433,7 @@ class Tailer:
 
     def close(self) -> None:
         """Gives the roll file back. Once more is nothing. Views stay valid."""
+        self._number = 0  # A thread that keeps reading gets ClosedError at its next call, and gives the lock back.
         _boundary.wait_for(lambda: not self._lock.locked())
         if self._lock.locked():
             raise self._busy()

@@ -91,8 +91,8 @@ def test_text_that_is_no_text_is_an_error_that_says_what_is_in(run: Run, tmp_pat
     (tmp_path / "input").write_bytes(b"fine\n\xff\n")
     code, _, err = run("append", "--create", "--text", tmp_path / "q", tmp_path / "input")
     assert 1 == code
-    assert "appended 0 excerpts\n" in err
-    assert "pychronix: cannot append excerpt 2 as text: its byte 0 is not UTF-8; " in err
+    assert err.startswith("pychronix: cannot append excerpt 2 as text: its byte 0 is not UTF-8; ")
+    assert 1 == err.count("\n")
 
 
 def test_verbose_tells_count_and_last_index(run: Run, tmp_path: Path) -> None:
