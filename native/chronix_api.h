@@ -226,8 +226,8 @@ int32_t cx_scan(uintptr_t tailer, cx_batch *batch, int32_t limit);
  * capacity: at least CX_BATCH_FORMAT_MAX. Returns the length, without a NUL. */
 #define CX_BATCH_FORMAT_MAX 22528     /* CX_BATCH times two numbers of ten digits and their letters */
 int32_t cx_batch_format(const cx_batch *batch, char *format, int32_t capacity);
-/* Puts the last `count` messages of the last cx_scan back (nothing may have been called in between). */
-int32_t cx_unread(uintptr_t tailer, int32_t count);
+/* Stands on `index` again, which a scan went past, with last_read as the last message read; once more changes nothing. */
+int32_t cx_unread(uintptr_t tailer, int64_t index, int64_t last_read);
 int32_t cx_set_direction(uintptr_t tailer, int32_t direction);
 int32_t cx_set_striding(uintptr_t tailer, int32_t striding);
 int32_t cx_to_start(uintptr_t tailer);

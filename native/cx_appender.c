@@ -41,7 +41,8 @@ typedef struct {
     int64_t wanted_sequence;    /* append_at: of the index to write */
     bool may_discard;
     bool directory_dirty;       /* a file was created since the last sync() */
-    bool dirty;                 /* messages since the last sync() */
+    bool dirty;                 /* messages in the open file since the last sync() */
+    bool flush_failed;          /* of a file that is closed: the next sync() says so */
     int32_t unsynced_count;
     int unsynced[UNSYNCED_MAX]; /* descriptors */
     cx_appender_info info;
@@ -102,10 +103,25 @@ const cx_appender_info *cx_appender_facts(uintptr_t handle)
     return &((cx_appender *)handle)->info;
 }
 
+/* What was appended to the open file and not flushed stays sync()'s business. */
+static void keep_for_sync(cx_appender *appender)
+{
+    if (!appender->dirty)
+        return;
+    appender->dirty = false;
+    int fd = appender->unsynced_count < UNSYNCED_MAX ? dup(appender->store.file.fd) : -1;
+    if (fd >= 0)
+        appender->unsynced[appender->unsynced_count++] = fd;
+    else if (cx_file_sync(&appender->store.file) < 0)   /* rolled often without sync(): flushed now */
+        appender->flush_failed = true;
+}
+
 static void close_store(cx_appender *appender)
 {
-    if (appender->store.head != NULL)
+    if (appender->store.head != NULL) {
+        keep_for_sync(appender);
         cx_store_close(&appender->store);
+    }
     appender->info.cycle = -1;
 }
 
@@ -121,6 +137,7 @@ int32_t cx_appender_close(uintptr_t handle)
     }
     if (code < 0)
         return code;
+    appender->dirty = false;   /* nobody will ask for it any more */
     close_store(appender);
     for (int32_t i = 0; i < appender->unsynced_count; i++)
         close(appender->unsynced[i]);
@@ -467,8 +484,7 @@ static int32_t write_eof(cx_appender *appender)
     cx_store *store = &appender->store;
     cx_place end;
     bool eof;
-    int64_t last;
-    int32_t code = cx_store_end(store, &end, &eof, &last);
+    int32_t code = cx_store_end(store, &end, &eof);
     if (code < 0 || eof)
         return code;
     if ((code = prepare(appender, end.offset, 16)) < 0)
@@ -484,18 +500,6 @@ static int32_t write_eof(cx_appender *appender)
     memcpy(place + 4, "\xC3" "EOF", 4);
     CX_POINT("eof_named");
     return 0;
-}
-
-static void keep_for_sync(cx_appender *appender)
-{
-    if (!appender->dirty || appender->store.head == NULL)
-        return;
-    appender->dirty = false;
-    int fd = appender->unsynced_count < UNSYNCED_MAX ? dup(appender->store.file.fd) : -1;
-    if (fd >= 0)
-        appender->unsynced[appender->unsynced_count++] = fd;
-    else
-        (void)cx_file_sync(&appender->store.file);   /* rolled often without sync(): flush the oldest way, now */
 }
 
 /* End-of-data into every existing cycle from `from` on and before `limit` (spec 7.7). Leaves no store open. A-1. */
@@ -514,6 +518,10 @@ static int32_t close_cycles(cx_appender *appender, int64_t from, int64_t limit, 
         if (code == 0)
             code = write_eof(appender);
         close_store(appender);
+        if (code == CX_E_CORRUPT) {   /* a reader stops in it anyway: it must not stop the writers of today as well */
+            done_to = NULL;
+            continue;
+        }
         if (code < 0)
             return code;
         if (done_to != NULL)
@@ -564,7 +572,7 @@ static int32_t clock_cycle(cx_appender *appender, int64_t now_ms, int64_t *cycle
         const cx_roll *roll = &appender->queue->roll;
         if (now_ms < roll->epoch_ms)
             return cx_fail(CX_E_USAGE, appender->queue->path, -1, now_ms, "the clock reads %lld ms, before the queue's epoch", (long long)now_ms);
-        int64_t number = cx_roll_cycle_at(roll, now_ms);
+        int64_t number = now_ms > 1LL << 53 ? INT64_MAX : cx_roll_cycle_at(roll, now_ms);   /* no overflow */
         if (number > INT32_MAX)
             return cx_fail(CX_E_USAGE, appender->queue->path, -1, now_ms, "the clock reads %lld ms, beyond the last cycle", (long long)now_ms);
         appender->clock_cycle = number;
@@ -583,7 +591,6 @@ static int32_t roll_to(cx_appender *appender, int64_t cycle, int64_t highest, bo
         code = normalise(appender, cycle);
     } else {
         int64_t left = appender->store.cycle;
-        keep_for_sync(appender);
         code = left < cycle ? write_eof(appender) : 0;
         close_store(appender);
         /* Cycles that others wrote in between, without us: they end too. */
@@ -643,7 +650,16 @@ static int32_t position(cx_appender *appender, int64_t now_ms, int64_t wanted_cy
         if (wanted_cycle < 0) {
             if ((code = clock_cycle(appender, now_ms, &cycle)) < 0)
                 return code;
-            if (highest > cycle) {   /* */
+            if (highest > cycle && (appender->store.head == NULL || appender->store.cycle != highest)) {   /* */
+                /* Before anything is closed for its sake: a listing that names a file which is gone is corrected. */
+                char path[CX_PATH_MAX];
+                if (cx_queue_path(queue, highest, path) < 0 || !cx_path_exists(path)) {
+                    if ((code = cx_queue_refresh((uintptr_t)queue)) < 0)
+                        return code;
+                    continue;
+                }
+            }
+            if (highest > cycle) {
                 cycle = highest;
                 existing = true;
             }
@@ -666,17 +682,16 @@ static int32_t position(cx_appender *appender, int64_t now_ms, int64_t wanted_cy
         cx_store *store = &appender->store;
         int64_t written = cx_load_i64(store->head + store->position_at);
         cx_place place = {appender->next_offset, appender->next_sequence};
-        bool eof;
-        int64_t last = 0;
+        bool eof = false;
         if (written == appender->seen_position) {
             uint8_t *word;
             code = cx_reach(&store->file, CX_DATA, place.offset, 4, &word);
             if (code == 1 && cx_load_header(word) == 0)
                 return 0;
             if (code >= 0)
-                code = cx_store_walk_to_end(store, &place, &eof, &last);
+                code = cx_store_walk_to_end(store, &place, &eof);
         } else {
-            code = cx_store_end(store, &place, &eof, &last);
+            code = cx_store_end(store, &place, &eof);
         }
         if (code < 0)
             return code;
@@ -722,7 +737,9 @@ static int32_t enter(cx_appender *appender, int64_t wanted_cycle, bool meta)
     /* Under the lock, so that the order of times is the order of indexes, and no cycle is chosen before another's roll. */
     int64_t now_ms = read_clock(appender);
     int64_t holder = cx_load_i64(queue->append_lock);
-    if (__builtin_expect(holder != CX_UNLOCKED, 0) && !((meta || wanted_cycle >= 0) && holder == queue->pid)) {
+    if (__builtin_expect(cx_file_lost(&queue->table.file) < 0, 0)) {
+        code = CX_E_CORRUPT;
+    } else if (__builtin_expect(holder != CX_UNLOCKED, 0) && !((meta || wanted_cycle >= 0) && holder == queue->pid)) {
         code = cx_fail(CX_E_APPEND_LOCKED, queue->table.file.path, (int64_t)((uint8_t *)queue->append_lock - queue->table.base),
                        holder & 0x7FFFFFFF, "appends are forbidden: chronicle.append.lock is held by process %lld",
                        (long long)(holder & 0x7FFFFFFF));
@@ -1026,11 +1043,12 @@ int32_t cx_normalise_eofs(uintptr_t handle)
     code = cx_lock_word(queue, queue->write_lock, &appender->info.recovered);
     if (code == 0) {
         int64_t limit;
-        code = clock_cycle(appender, read_clock(appender), &limit);
+        code = cx_file_lost(&queue->table.file);
+        if (code == 0)
+            code = clock_cycle(appender, read_clock(appender), &limit);
         if (code == 0) {
             if (appender->store.head != NULL && appender->store.cycle < limit)
                 limit = appender->store.cycle;
-            keep_for_sync(appender);
             close_store(appender);
             code = normalise(appender, limit);
         }
@@ -1046,6 +1064,10 @@ int32_t cx_sync(uintptr_t handle)
     int32_t code = guard(appender);
     if (code < 0)
         return code;
+    if (appender->flush_failed) {
+        appender->flush_failed = false;
+        code = cx_fail(CX_E_OS, appender->queue->path, -1, 0, "a roll file that was left behind could not be flushed to disk");
+    }
     while (code == 0 && appender->unsynced_count > 0) {
         int fd = appender->unsynced[appender->unsynced_count - 1];
         if (fdatasync(fd) != 0) {

@@ -75,6 +75,17 @@ static inline int32_t cx_add_i32(int32_t *word, int32_t value)
     return __atomic_fetch_add(word, value, __ATOMIC_SEQ_CST);
 }
 
+/* One more of something that still is: false, and nothing added, if it has come to 0. */
+static inline bool cx_join_i32(int32_t *count)
+{
+    int32_t seen = __atomic_load_n(count, __ATOMIC_SEQ_CST);
+    while (seen > 0) {
+        if (__atomic_compare_exchange_n(count, &seen, seen + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+            return true;
+    }
+    return false;
+}
+
 static inline int32_t cx_load_i32(const int32_t *word)
 {
     return __atomic_load_n(word, __ATOMIC_SEQ_CST);

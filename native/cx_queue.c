@@ -54,12 +54,13 @@ int32_t cx_queue_enter(cx_queue *queue)
         return cx_fail(CX_E_CLOSED, NULL, -1, 0, "there is no queue");
     if (*queue->alive != CX_ALIVE)
         return cx_fail(CX_E_FORKED, queue->path, -1, 0, "the queue was opened before fork()");
-    cx_add_i32(&queue->users, 1);
-    if (cx_load_i32(&queue->closed)) {
+    /* Never up from 0: the resources went with the last user, once. */
+    bool joined = cx_join_i32(&queue->users);
+    if (joined && !cx_load_i32(&queue->closed))
+        return 0;
+    if (joined)
         cx_queue_leave(queue);
-        return cx_fail(CX_E_CLOSED, queue->path, -1, 0, "the queue is closed");
-    }
-    return 0;
+    return cx_fail(CX_E_CLOSED, queue->path, -1, 0, "the queue is closed");
 }
 
 void cx_queue_leave(cx_queue *queue)
@@ -119,7 +120,6 @@ static bool ends_with(const char *name, const char *suffix)
     return length >= tail && strcmp(name + length - tail, suffix) == 0;
 }
 
-/* 0, with *exists false for a path that is not there. */
 static int32_t join(char *path, const char *directory, const char *name)
 {
     if ((size_t)snprintf(path, CX_PATH_MAX, "%s/%s", directory, name) >= CX_PATH_MAX)
@@ -200,8 +200,8 @@ static bool process_alive(int64_t holder)
     char path[64], text[512];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno != ENOENT;
+    if (fd < 0)   /* ended meanwhile, or there is no /proc here, which says nothing */
+        return kill(pid, 0) == 0 || errno != ESRCH;
     ssize_t got = read(fd, text, sizeof text - 1);
     close(fd);
     if (got <= 0)
@@ -528,10 +528,9 @@ int32_t cx_queue_cycle(uintptr_t handle, int64_t cycle, cx_cycle_info *info)
             info->size_bytes = stat(path, &facts) == 0 ? facts.st_size : 0;
             code = 0;
         } else if (code == 0) {
-            cx_place end;
-            bool eof;
-            int64_t last;
-            code = cx_store_end(store, &end, &eof, &last);
+            cx_place end = {0, 0};
+            bool eof = false;
+            code = cx_store_end(store, &end, &eof);
             *info = (cx_cycle_info){.count = end.sequence, .size_bytes = store->file.size, .used_bytes = end.offset,
                                     .closed = eof, .data_format = store->data_format, .index_count = store->index_count,
                                     .index_spacing = store->index_spacing, .fieldless = store->fieldless, .ready = 1};

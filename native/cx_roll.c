@@ -7,6 +7,8 @@
 #include "cx_error.h"
 
 #define DAY_MS 86400000LL
+/* Some 300 000 years: sums with it cannot overflow. */
+#define EPOCH_MAX_MS (1LL << 53)
 /* RollCycle WEEKLY starts on Sunday 1970-01-04 unless an epoch is configured (spec 6.3). */
 #define WEEKLY_EPOCH_MS 259200000LL
 
@@ -52,6 +54,8 @@ int32_t cx_roll_init(cx_roll *roll, const char *format, int64_t length_ms, int64
     memset(roll, 0, sizeof *roll);
     if (length_ms < 1000 || length_ms > INT32_MAX || length_ms % 1000 != 0)
         return cx_fail(CX_E_UNSUPPORTED, NULL, -1, length_ms, "a roll cycle of %lld ms", (long long)length_ms);
+    if (epoch_ms > EPOCH_MAX_MS || epoch_ms < -EPOCH_MAX_MS)
+        return cx_fail(CX_E_UNSUPPORTED, NULL, -1, epoch_ms, "an epoch of %lld ms", (long long)epoch_ms);
     bool quoted = false;
     for (const char *at = format; *at != 0;) {
         if (*at == '\'') {

@@ -226,7 +226,7 @@ int32_t cx_store_header(cx_store *store, int purpose, int64_t offset, uint32_t *
     return 1;
 }
 
-int32_t cx_store_walk_to_end(cx_store *store, cx_place *place, bool *eof, int64_t *last)
+int32_t cx_store_walk_to_end(cx_store *store, cx_place *place, bool *eof)
 {
     *eof = false;
     for (;;) {
@@ -239,10 +239,7 @@ int32_t cx_store_walk_to_end(cx_store *store, cx_place *place, bool *eof, int64_
             *eof = true;
             return 0;
         }
-        if (cx_is_data(header)) {
-            place->sequence++;
-            *last = place->offset;
-        }
+        place->sequence += cx_is_data(header);
         place->offset = cx_store_next(store, place->offset, header);
     }
 }
@@ -445,9 +442,8 @@ static int32_t last_known(cx_store *store, cx_place *place)
     return 0;
 }
 
-int32_t cx_store_end(cx_store *store, cx_place *end, bool *eof, int64_t *last)
+int32_t cx_store_end(cx_store *store, cx_place *end, bool *eof)
 {
-    *last = 0;
     int32_t code = last_known(store, end);
     if (code < 0)
         return code;
@@ -457,7 +453,7 @@ int32_t cx_store_end(cx_store *store, cx_place *end, bool *eof, int64_t *last)
         if (code < 0)
             return code;
     }
-    return cx_store_walk_to_end(store, end, eof, last);
+    return cx_store_walk_to_end(store, end, eof);
 }
 
 int32_t cx_store_find(cx_store *store, int64_t sequence, int64_t *offset)

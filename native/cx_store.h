@@ -57,7 +57,7 @@ int32_t cx_store_open(cx_store *store, const char *path, int64_t cycle, bool wri
 int32_t cx_store_parse(cx_store *store);
 void cx_store_close(cx_store *store);
 
-/* Header word at offset: 1 with *header, where 0, debris and the end of the file all give 0; *payload is then its document,
+/* Header word at offset: 1 with *header, where 0, debris and the end of the file all give 0; *document is then its payload,
  * wholly inside the file (else CX_E_CORRUPT). EOF comes back as CX_EOF with no payload. */
 int32_t cx_store_header(cx_store *store, int purpose, int64_t offset, uint32_t *header, uint8_t **document);
 
@@ -68,10 +68,10 @@ static inline int64_t cx_store_next(const cx_store *store, int64_t offset, uint3
 }
 
 /* First place where nothing is written: its offset, and the sequence the next message gets. *eof: an end-of-data marker is
- * there. The walk starts at the last known position, so it is short (spec 5.4). *last: offset of the last message, 0 if none. */
-int32_t cx_store_end(cx_store *store, cx_place *end, bool *eof, int64_t *last);
+ * there. The walk starts at the last known position, so it is short (spec 5.4). */
+int32_t cx_store_end(cx_store *store, cx_place *end, bool *eof);
 /* The same walk from a known place on. */
-int32_t cx_store_walk_to_end(cx_store *store, cx_place *place, bool *eof, int64_t *last);
+int32_t cx_store_walk_to_end(cx_store *store, cx_place *place, bool *eof);
 /* Looks a sequence number up: CX_FIND_*; *offset is that of its header (FOUND), or of the end of data (NEXT, EOF). */
 int32_t cx_store_find(cx_store *store, int64_t sequence, int64_t *offset);
 /* Address of slot number i of the index page at `page`: 1, 0 if the page is not readable as one, or a code. */

@@ -26,8 +26,6 @@
 /* A tailer that reads on keeps this much of what it has read mapped; more would count as its memory. */
 #define KEEP_BYTES (4LL << 20)
 #define SWEEP_BYTES (16LL << 20)
-/* Cycles without a readable message that one call may step over. */
-#define STEPS_MAX 1000
 
 typedef struct {
     cx_queue *queue;
@@ -168,10 +166,9 @@ static int32_t open_cycle(cx_tailer *tailer, int64_t cycle)
 /* Messages of the open cycle. */
 static int32_t count_messages(cx_tailer *tailer, int64_t *count)
 {
-    cx_place end;
+    cx_place end = {0, 0};
     bool eof;
-    int64_t last;
-    int32_t code = cx_store_end(&tailer->store, &end, &eof, &last);
+    int32_t code = cx_store_end(&tailer->store, &end, &eof);
     *count = end.sequence;
     return code;
 }
@@ -296,8 +293,7 @@ static int32_t to_end(cx_tailer *tailer)
             newest = cycle;
         cx_place end;
         bool eof;
-        int64_t last;
-        if ((code = cx_store_end(&tailer->store, &end, &eof, &last)) < 0)
+        if ((code = cx_store_end(&tailer->store, &end, &eof)) < 0)
             return code;
         if (end.sequence == 0)
             continue;
@@ -399,7 +395,7 @@ static int32_t relocate(cx_tailer *tailer)
 /* Brings the tailer to a ready document: 1 with its header and payload; 0 if there is none (yet); or a code. */
 static int32_t settle(cx_tailer *tailer, bool with_meta, uint32_t *header, uint8_t **document)
 {
-    for (int steps = 0; steps < STEPS_MAX; steps++) {
+    for (;;) {   /* each turn moves to another existing cycle, or ends */
         int32_t code;
         if (tailer->info.state != CX_FOUND_IN_CYCLE) {
             code = approach(tailer);
@@ -429,11 +425,10 @@ static int32_t settle(cx_tailer *tailer, bool with_meta, uint32_t *header, uint8
             return 1;
         tailer->info.state = CX_END_OF_CYCLE;
     }
-    return 0;
 }
 
 /* After `count` messages were read in reading direction, the last of them with sequence `sequence`. */
-static int32_t advance(cx_tailer *tailer, int64_t sequence)
+static void advance(cx_tailer *tailer, int64_t sequence)
 {
     cx_queue *queue = tailer->queue;
     int64_t cycle = cycle_of(tailer);
@@ -443,8 +438,12 @@ static int32_t advance(cx_tailer *tailer, int64_t sequence)
     } else if (tailer->info.direction == CX_BACKWARD) {
         tailer->located = false;
         if (sequence == 0) {
-            int32_t code = wind_back(tailer, cycle);
-            return code < 0 ? code : 0;
+            if (wind_back(tailer, cycle) < 0) {   /* what was read is whole: the next read meets the damage, and says it */
+                set_index(tailer, cx_index_of(queue, cycle - 1, -1));
+                tailer->located = false;
+                tailer->info.state = CX_BEYOND_START_OF_CYCLE;
+            }
+            return;
         }
         int64_t next = sequence - 1;
         if (tailer->striding)
@@ -453,7 +452,6 @@ static int32_t advance(cx_tailer *tailer, int64_t sequence)
     } else {
         set_index(tailer, cx_index_of(queue, cycle, sequence));
     }
-    return 0;
 }
 
 /* Keeps the window of what is handed out until the next document is. */
@@ -532,11 +530,8 @@ int32_t cx_read(uintptr_t handle, cx_excerpt *excerpt, int32_t with_meta)
             sweep(tailer, tailer->offset);
             if (tailer->info.direction != CX_NONE || excerpt->meta)
                 tailer->offset = cx_store_next(&tailer->store, tailer->offset, header);
-            if (!excerpt->meta) {
-                int32_t failed = advance(tailer, sequence_of(tailer));
-                if (failed < 0)
-                    code = failed;
-            }
+            if (!excerpt->meta)
+                advance(tailer, sequence_of(tailer));
         }
         end_named(tailer);
     }
@@ -602,8 +597,9 @@ static int32_t scan_forward(cx_tailer *tailer, cx_batch *batch, int32_t limit)
     int64_t sequence = sequence_of(tailer) + count - 1;
     tailer->offset = at;
     sweep(tailer, base);
-    int32_t code = count > 0 ? advance(tailer, sequence) : 0;
-    return code < 0 ? code : count;
+    if (count > 0)
+        advance(tailer, sequence);
+    return count;
 }
 
 /* The message at the tailer's index was found; the batch is it and those before it in the cycle. */
@@ -619,8 +615,7 @@ static int32_t scan_backward(cx_tailer *tailer, cx_batch *batch, int32_t limit)
         first = last;
         at = last_offset;
     }
-    /* Offsets of first ... last go into starts as a ring of what fits the region; file offsets need 64 bits, so the low end
-     * is moved up until the region fits. */
+    /* The low end is moved up until the batch fits its region. */
     uint32_t header = 0;
     uint8_t *document;
     int64_t reach_to = last_offset;
@@ -669,8 +664,8 @@ static int32_t scan_backward(cx_tailer *tailer, cx_batch *batch, int32_t limit)
     batch->equal_length = -1;
     if (equal && low == base)
         fill_equal(batch, length, pitch);
-    code = advance(tailer, first);
-    return code < 0 ? code : count;
+    advance(tailer, first);
+    return count;
 }
 
 int32_t cx_scan(uintptr_t handle, cx_batch *batch, int32_t limit)
@@ -693,19 +688,14 @@ int32_t cx_scan(uintptr_t handle, cx_batch *batch, int32_t limit)
     return code;
 }
 
-int32_t cx_unread(uintptr_t handle, int32_t count)
+int32_t cx_unread(uintptr_t handle, int64_t index, int64_t last_read)
 {
     cx_tailer *tailer = (cx_tailer *)handle;
     int32_t code = guard(tailer);
     if (code < 0)
         return code;
-    if (count > 0) {
-        /* last_read_index is the last message of the batch, which lay in one cycle. */
-        int64_t back = count - 1;
-        int64_t index = tailer->info.last_read_index + (tailer->info.direction == CX_BACKWARD ? back : -back);
-        code = move_to_index(tailer, index);
-        tailer->info.last_read_index = index + (tailer->info.direction == CX_BACKWARD ? 1 : -1);
-    }
+    code = move_to_index(tailer, index);
+    tailer->info.last_read_index = last_read;
     unguard(tailer);
     return code < 0 ? code : 0;
 }
@@ -855,6 +845,10 @@ int32_t cx_tailer_open(uintptr_t handle, const char *name, uintptr_t *out)
                                     .state = CX_UNINITIALISED, .direction = CX_FORWARD};
     /* A new unnamed tailer on a queue with data stands at its start (spec 8.3). */
     code = name != NULL ? open_named(tailer, name) : to_start(tailer);
+    if (code == CX_E_CORRUPT && name == NULL) {   /* a damaged first file keeps nobody from the others: the first read says it */
+        tailer->info.state = CX_UNINITIALISED;
+        code = 0;
+    }
     if (code < 0) {
         cx_tailer_free((uintptr_t)tailer);
         return code;

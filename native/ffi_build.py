@@ -30,7 +30,8 @@ if switched_on("CX_WERROR"):
     # cffi's generated file is not ours to mend: its conversions are exempted by a pragma in the preamble below.
     compile_args += ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 if switched_on("CX_SANITIZE"):
-    compile_args += ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
+    compile_args += ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-wrapv",  # Python's own -fwrapv would hide overflows
+                     "-fsanitize=address,undefined",
                      "-fno-sanitize-recover=undefined"]
     link_args += ["-fsanitize=address,undefined"]
 for switch in ("CX_SANITIZE", "CX_KILL_POINTS", "CX_TINY_WINDOWS"):

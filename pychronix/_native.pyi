@@ -249,7 +249,7 @@ class _Lib:
         """Number of messages found, 0 if there is none (yet); the tailer then stands after them."""
     def cx_batch_format(self, batch: Batch, format: CData, capacity: int) -> int:
         """Writes the struct format that takes the messages out of the region; returns its length."""
-    def cx_unread(self, tailer: Handle, count: int) -> int:
+    def cx_unread(self, tailer: Handle, index: int, last_read: int) -> int:
         """Puts the last count messages of the last scan back."""
     def cx_set_direction(self, tailer: Handle, direction: int) -> int: ...
     def cx_set_striding(self, tailer: Handle, striding: int) -> int: ...

@@ -148,6 +148,7 @@ class Tailer:
         "__weakref__",
         "_acquired",
         "_acquired_cycle",
+        "_astray",
         "_batch",
         "_batch_end",
         "_direction",
@@ -164,6 +165,7 @@ class Tailer:
         "_payloads",
         "_pending",
         "_queue",
+        "_read_before",
         "_singly",
         "_step",
         "_striding",
@@ -198,6 +200,8 @@ class Tailer:
         self._format = _boundary.new_format()
         self._excerpt = _boundary.new_excerpt()
         self._window: Window | None = None
+        self._astray = False  # The native tailer may not stand where the batch says: settling was interrupted.
+        self._read_before = -1  # last_read_index before the batch.
         self._lock = threading.Lock()
         self._limit = 1
         self._pending: Iterator[object] = _NOTHING
@@ -213,7 +217,8 @@ class Tailer:
     def read(self) -> bytes | None:
         """The next payload, or None at the end. Call again later: there may be more.
 
-        Fine for a message now and then and for polling; a loop over the tailer is the fast way to read many. Raises
+        Fine for a message now and then and for polling; a loop over the tailer is the fast way to read many. Where a
+        signal's exception (Ctrl-C) ends this very call, its message may count as read; a loop keeps it. Raises
         CorruptError with path and offset where the file breaks the format; ClosedError, BusyError, ForkedError.
         """
         for payload in self._payloads:
@@ -284,10 +289,10 @@ class Tailer:
                 if not count:
                     return
                 batch = self._batch
-                self._pending = self._payloads = _NOTHING
                 starts, stops = _boundary.spans_copied(batch, count)
                 data = self._window_of(batch.window).part(batch.address, batch.region)
                 spans = Spans(data, starts, stops, batch.first_index, self._step)
+                self._pending = self._payloads = _NOTHING
             yield spans
 
     # Moving.
@@ -497,20 +502,30 @@ class Tailer:
 
     def _settle(self) -> None:
         """Gives back what was scanned but not handed out: the native tailer then stands where the caller thinks."""
-        rest = self._batch.count if self._pending is _SCANNED else length_hint(self._pending)
-        if rest:
-            # Unread first: if another thread is inside, nothing must be lost here.
-            _boundary.checked(lib.cx_unread(self._number, rest), self._path)
+        if self._pending is _SCANNED:
+            rest = self._batch.count
+            resume, before = self._batch.first_index, self._read_before
+        else:
+            rest = length_hint(self._pending)
+            resume = self._batch_end - self._step * rest
+            before = resume - self._step
+        if rest or self._astray:
+            # By index, and marked: where Ctrl-C strikes in here, the next call does it once more, and nothing is read
+            # twice or never.
+            self._astray = True
+            _boundary.checked(lib.cx_unread(self._number, resume, before), self._path)
             self._forget()
+            self._astray = False
         else:
             self._pending = self._payloads = _NOTHING
 
     def _scan(self, limit: int) -> int:
         """Scans the next batch into _batch; the number of its messages, 0 at the end."""
-        if self._pending is not _NOTHING:
+        if self._pending is not _NOTHING or self._astray:
             self._settle()
         batch = self._batch
         batch.count = 0
+        self._read_before = self._facts.last_read_index
         self._pending = _SCANNED
         count = lib.cx_scan(self._number, batch, limit)
         if count <= 0:
