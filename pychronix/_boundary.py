@@ -162,7 +162,11 @@ def error_for(code: int, path: str | None = None) -> ChronixError:
     if isinstance(error, (LockedError, AppendLockedError)):
         error.pid = value or None
         if isinstance(error, LockedError) and value:
-            error.hint = f"process {value} holds it; end that process, or wait for it with a longer timeout_ms"
+            error.hint = (
+                "that is this process: another thread of it, or an earlier process with its pid (README, Limits)"
+                if value == os.getpid()
+                else f"wait longer for process {value} (timeout_ms=), or end it if it hangs"
+            )
     elif isinstance(error, IndexRangeError):
         error.next_index = value
         error.hint = f"the next index is {value:#x}"

@@ -37,7 +37,8 @@ def follow(
     whose call's result, ends where the data ends and goes on there the next time. A pause lasts poll_ms_min after an
     item and doubles up to poll_ms_max while none comes. ``stop`` is looked at before each item and each pause; once it
     is set, the iteration ends. ``sleep`` takes seconds; tests pass their own. Ctrl-C is raised as KeyboardInterrupt
-    where the caller stands, and no item is lost: one that was not yielded is yielded by the next iteration.
+    where the caller stands, and no item of an ordinary tailer is lost: one that was not yielded is yielded by the
+    next iteration. (A named tailer's position moves on as the message is read, as Java's.)
 
     >>> for payload in follow(queue.tailer(start="end")):  # doctest: +SKIP
     ...     print(payload)

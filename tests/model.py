@@ -89,6 +89,8 @@ class ModelQueue:
     def append_at(self, index: int, data: bytes) -> bool:
         cycle, sequence = self.split(index)
         if cycle > self.last:
+            if sequence > 0:
+                raise Beyond(self.index(cycle, 0))  # Nothing is created for it.
             self.create(cycle)
         count = len(self.cycles[cycle])
         if sequence < count:
