@@ -37,6 +37,7 @@ typedef struct {
     int64_t cycle_from_ms, cycle_to_ms;   /* the clock's cycle holds while it reads in this range */
     int64_t clock_cycle;
     int64_t glanced_ms;
+    int64_t chunk_end;          /* the file is long enough for whatever begins before */
     int64_t set_ms;             /* what the clock reads, or CX_CLOCK_NOW */
     int64_t wanted_sequence;    /* append_at: of the index to write */
     bool may_discard;
@@ -284,33 +285,37 @@ static int32_t put_index_page(cx_store *store, int64_t offset, const char *name,
     return 0;
 }
 
-/* Blocks for a document of `length` bytes at offset: all of it, or, of index pages, what is stored now. */
-static int32_t prepare(cx_appender *appender, int64_t offset, int64_t length)
+/* Length the file must have once something is stored at offset: Java maps, and so extends, whole chunks (spec 1.2). */
+static int32_t grow_for(cx_appender *appender, int64_t offset, int64_t length)
 {
-    cx_store *store = &appender->store;
+    cx_file *file = &appender->store.file;
     const cx_settings *settings = &appender->queue->settings;
-    int64_t chunk_end = (offset / settings->block_bytes + 1) * settings->block_bytes + settings->overlap_bytes;
-    int64_t size = offset + length > chunk_end ? offset + length : chunk_end;
+    int64_t chunk_end = (offset / settings->block_bytes + 1) * settings->block_bytes;
+    int64_t size = chunk_end + settings->overlap_bytes;
+    int32_t code = cx_file_grow(file, offset + length > size ? offset + length : size);
+    if (code == 0)
+        appender->chunk_end = chunk_end;
+    return code;
+}
+
+/* Blocks for a document of `length` bytes at offset, and its address. */
+static int32_t prepare(cx_appender *appender, int64_t offset, int64_t length, uint8_t **place)
+{
+    cx_file *file = &appender->store.file;
     int32_t code;
-    if (store->file.size < offset + length || store->file.size < chunk_end) {
-        code = cx_file_grow(&store->file, size);
-        if (code < 0)
-            return code;
-    }
-    uint8_t *place;
-    code = cx_reach(&store->file, CX_DATA, offset, length, &place);
+    if ((offset >= appender->chunk_end || offset + length > file->size) && (code = grow_for(appender, offset, length)) < 0)
+        return code;
+    code = cx_reach(file, CX_DATA, offset, length, place);
     if (code <= 0)
-        return code < 0 ? code : cx_fail(CX_E_CORRUPT, store->file.path, offset, length, "the file shrank while it was appended to");
-    return cx_allocate(&store->file, offset, length, true);
+        return code < 0 ? code : cx_fail(CX_E_CORRUPT, file->path, offset, length, "the file shrank while it was appended to");
+    return cx_allocate(file, offset, length, true);
 }
 
 /* Blocks under the parts of a page that put_index_page and its first slot store into. */
 static int32_t prepare_page(cx_appender *appender, int64_t offset, int64_t length)
 {
     cx_store *store = &appender->store;
-    const cx_settings *settings = &appender->queue->settings;
-    int64_t chunk_end = (offset / settings->block_bytes + 1) * settings->block_bytes + settings->overlap_bytes;
-    int32_t code = cx_file_grow(&store->file, offset + length > chunk_end ? offset + length : chunk_end);
+    int32_t code = grow_for(appender, offset, length);
     if (code == 0)
         code = cx_allocate_word(&store->file, offset, 64);
     if (code == 0)
@@ -397,6 +402,7 @@ static int32_t finish_opening(cx_appender *appender)
     }
 #endif
     appender->seen_position = -1;
+    appender->chunk_end = 0;
     appender->info.cycle = appender->store.cycle;
     appender->info.rolls++;
     return 0;
@@ -487,10 +493,8 @@ static int32_t write_eof(cx_appender *appender)
     int32_t code = cx_store_end(store, &end, &eof);
     if (code < 0 || eof)
         return code;
-    if ((code = prepare(appender, end.offset, 16)) < 0)
-        return code;
     uint8_t *place;
-    if ((code = cx_reach(&store->file, CX_DATA, end.offset, 16, &place)) < 0)
+    if ((code = prepare(appender, end.offset, 16, &place)) < 0)
         return code;
     /* Debris of a writer that died holding the lock stands here at most (0x8...): we hold it now. */
     uint32_t seen = cx_load_header(place);
@@ -622,20 +626,15 @@ static int32_t check_position(cx_store *store, int64_t written)
                    (long long)written);
 }
 
-/* append_at, before it opens or creates anything: a cycle that does not exist begins with sequence 0, and not in the past, where
- * a file without an end would hide all later ones from tailers that start there. */
-static int32_t check_wanted(cx_appender *appender, int64_t cycle, int64_t highest)
+/* append_at, before it opens or creates anything: a cycle that does not exist begins with sequence 0. */
+static int32_t check_wanted(cx_appender *appender, int64_t cycle)
 {
     char path[CX_PATH_MAX];
     int32_t code = cx_queue_path(appender->queue, cycle, path);
-    if (code < 0 || cx_path_exists(path))
+    if (code < 0 || appender->wanted_sequence == 0 || cx_path_exists(path))
         return code;
-    if (cycle < highest)
-        return cx_fail(CX_E_EOF, path, -1, cycle, "cycle %lld does not exist, and later ones do", (long long)cycle);
-    if (appender->wanted_sequence != 0)
-        return cx_fail(CX_E_INDEX, path, -1, cx_index_of(appender->queue, cycle, 0), "cycle %lld does not exist yet: its first index is %lld",
-                       (long long)cycle, (long long)cx_index_of(appender->queue, cycle, 0));
-    return 0;
+    return cx_fail(CX_E_INDEX, path, -1, cx_index_of(appender->queue, cycle, 0), "cycle %lld does not exist yet: its first index is %lld",
+                   (long long)cycle, (long long)cx_index_of(appender->queue, cycle, 0));
 }
 
 /* The lock is held: finds the place of the next message in the right cycle's file. */
@@ -667,7 +666,7 @@ static int32_t position(cx_appender *appender, int64_t now_ms, int64_t wanted_cy
                 cycle = appender->store.cycle;
         }
         if (appender->store.head == NULL || appender->store.cycle != cycle) {
-            if (wanted_cycle >= 0 && (code = check_wanted(appender, cycle, highest)) < 0)
+            if (wanted_cycle >= 0 && (code = check_wanted(appender, cycle)) < 0)
                 return code;
             code = roll_to(appender, cycle, highest, existing);
             if (code == CX_E_NOT_FOUND && existing) {
@@ -737,9 +736,7 @@ static int32_t enter(cx_appender *appender, int64_t wanted_cycle, bool meta)
     /* Under the lock, so that the order of times is the order of indexes, and no cycle is chosen before another's roll. */
     int64_t now_ms = read_clock(appender);
     int64_t holder = cx_load_i64(queue->append_lock);
-    if (__builtin_expect(cx_file_lost(&queue->table.file) < 0, 0)) {
-        code = CX_E_CORRUPT;
-    } else if (__builtin_expect(holder != CX_UNLOCKED, 0) && !((meta || wanted_cycle >= 0) && holder == queue->pid)) {
+    if (__builtin_expect(holder != CX_UNLOCKED, 0) && !((meta || wanted_cycle >= 0) && holder == queue->pid)) {
         code = cx_fail(CX_E_APPEND_LOCKED, queue->table.file.path, (int64_t)((uint8_t *)queue->append_lock - queue->table.base),
                        holder & 0x7FFFFFFF, "appends are forbidden: chronicle.append.lock is held by process %lld",
                        (long long)(holder & 0x7FFFFFFF));
@@ -747,7 +744,9 @@ static int32_t enter(cx_appender *appender, int64_t wanted_cycle, bool meta)
         /* Once a millisecond: a file that somebody truncated is an error, not a signal. */
         if (now_ms != appender->glanced_ms && appender->store.head != NULL) {
             appender->glanced_ms = now_ms;
-            code = cx_file_lost(&appender->store.file);
+            code = cx_file_lost(&queue->table.file);
+            if (code == 0)
+                code = cx_file_lost(&appender->store.file);
             if (code == 0)
                 code = cx_file_glance(&appender->store.file);
             if (code == 0 && appender->store.file.size < appender->store.header_end)
@@ -887,14 +886,11 @@ static int32_t put(cx_appender *appender, const void *data, size_t length, bool 
     if (__builtin_expect(!meta && (sequence >= cx_store_capacity(store) || sequence >> appender->queue->settings.shift != 0), 0))
         return cx_fail(CX_E_CYCLE_FULL, store->file.path, offset, sequence, "cycle %lld already holds %lld messages, all that its index can",
                        (long long)store->cycle, (long long)sequence);
-    if ((code = prepare(appender, offset, 4 + stored + 8)) < 0)
-        return code;
+    uint8_t *place;
     if (indexed && (code = prepare_index(appender, sequence, offset + 4 + stored)) < 0)
         return code;
-    uint8_t *place;
-    code = cx_reach(&store->file, CX_DATA, offset, 4 + stored + 8, &place);
-    if (code <= 0)
-        return code < 0 ? code : cx_fail(CX_E_CORRUPT, store->file.path, offset, stored, "the file shrank while it was appended to");
+    if ((code = prepare(appender, offset, 4 + stored + 8, &place)) < 0)
+        return code;
     const cx_window *window = store->file.window[CX_DATA];
     if (length == 0)
         place[4] = 0x8F;   /* an empty message cannot be represented: one byte of padding, as Java (spec 2) */
@@ -1101,7 +1097,8 @@ int64_t cx_pretouch(uintptr_t handle)
     if (code == 0) {
         cx_file *file = &appender->store.file;
         before = file->allocated_to;
-        code = prepare(appender, appender->next_offset, 512 << 10);
+        uint8_t *place;
+        code = prepare(appender, appender->next_offset, 512 << 10, &place);
         after = file->allocated_to;
         if (before < appender->next_offset)
             before = appender->next_offset;

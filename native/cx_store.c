@@ -462,7 +462,8 @@ int32_t cx_store_find(cx_store *store, int64_t sequence, int64_t *offset)
     int32_t code = trusted_before(store, sequence, &place);
     if (code < 0)
         return code;
-    if (place.sequence != sequence) {
+    uint64_t word = store->has_sequence ? cx_load_u64(store->head + store->sequence_at) : 0;
+    if (place.sequence != sequence && (int64_t)(word & ((1ULL << store->word_shift) - 1)) <= sequence) {
         /* The last known message is a second way in, for what the index does not have yet. */
         code = last_known(store, &known);
         if (code < 0)

@@ -266,9 +266,9 @@ class Appender:
         """Appends an excerpt at exactly this index: True if it did, False if the index was already written.
 
         For copying a queue: repeating the copy changes nothing. An index beyond the next one raises IndexRangeError,
-        whose ``next_index`` is that one; sequence 0 of a later cycle creates that cycle, a past one that does not
-        exist is CycleClosedError. Works under an append lock that this process holds. (Java:
-        InternalAppender.writeBytes(index, bytes).)
+        whose ``next_index`` is that one; sequence 0 of a cycle that does not exist creates it, a past one too, where
+        tailers then wait until an append or ``normalise_eofs`` closes it. Works under an append lock that this
+        process holds. (Java: InternalAppender.writeBytes(index, bytes).)
         """
         index = _boundary.int64(index, "index")
         if index < 0:
