@@ -6,7 +6,7 @@ argument gets across. Above this module there are no codes below zero, no pointe
 
 Rules
 - The fast path is the caller's: it calls ``lib.cx_...`` itself, and comes here only if the result is negative.
-- Closing is not freeing. A handle is freed when the last Python object that could use it is gone (``Owner``), so a
+- Closing is not freeing. A handle is freed when the last Python object that could use it is gone (``Handle``), so a
   thread that is inside a call when another one closes never touches freed memory.
 - Waiting for another process's lock happens here and nowhere else below ``follow``; it never lasts longer than the
   queue's timeout, and Ctrl-C ends it.

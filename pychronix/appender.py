@@ -403,7 +403,6 @@ class Appender:
         """Repeats a call that gave ``code`` while the core says "not now"; returns its result or raises."""
         if _boundary.is_not_now(code):
 
-
             def again() -> int:
                 self._tick()
                 return call()

@@ -278,7 +278,7 @@ def _check_appendable(kind: int, roll: RollCycle, wishes: _Wishes) -> None:
 
 
 def _mapping(block_size_bytes: int, index_count: int) -> tuple[int, int]:
-    """Block and overlap of roll files as Java reckons them (spec 1.2)."""
+    """Block and overlap of roll files as Java reckons them."""
     page = mmap.PAGESIZE
     block = max(block_size_bytes, page, 32 * index_count)
     block = -(-block // page) * page

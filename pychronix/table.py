@@ -23,7 +23,7 @@ UNLOCKED = -(1 << 63)
 
 
 class TableStore(Mapping[str, int]):
-    """Keys and values shared by all processes that have the queue open (spec 3; Java's SingleTableStore).
+    """Keys and values shared by all processes that have the queue open (Java's SingleTableStore; native/FORMATS.md, 3).
 
     Keys are compared without case. Every access reads the file anew; iteration sees the keys that exist while it runs
     (none is ever deleted). Empty where a queue has no table store. Chronicle's own values (locks, listing, positions

@@ -75,7 +75,12 @@ class Direction(IntEnum):
 
 
 class TailerState(IntEnum):
-    """Where a tailer stands (Java: TailerState; spec 8.3 says what the next read does in each)."""
+    """Where a tailer stands (Java: TailerState).
+
+    What the next read does: UNINITIALISED goes to the first message there is; FOUND_IN_CYCLE reads; END_OF_CYCLE goes to
+    the next cycle, if there is one; NOT_REACHED_IN_CYCLE and CYCLE_NOT_FOUND look the index up again;
+    BEYOND_START_OF_CYCLE starts again going forward, and looks for an earlier cycle going backward.
+    """
 
     UNINITIALISED = lib.CX_UNINITIALISED
     FOUND_IN_CYCLE = lib.CX_FOUND_IN_CYCLE
@@ -265,7 +270,7 @@ class Tailer:
         """The payloads up to the present end as read-only memoryviews of the mapped file: no copy is made.
 
         A view stays valid as long as it is referred to, also after closing, and keeps its window mapped meanwhile
-        (64 MiB of address space or less, no memory). Cutting a roll file short under a view ends the process (SIGBUS).
+        (up to a GiB of address space, no memory). Where somebody cuts a roll file short under a view, it reads as zeros.
         """
         if self._singly:
             return self._views_singly()
@@ -310,7 +315,7 @@ class Tailer:
     def move_to_index(self, index: int) -> bool:
         """Whether there is a message with this index, which the next read then returns.
 
-        If not, ``state`` says why, and reading goes on as spec 8.3 has it: with an index one beyond a closed cycle at
+        If not, ``state`` says why, and reading goes on as Java's: with an index one beyond a closed cycle at
         the next one, with an index not reached yet once it is, with a cycle that does not exist where the tailer was.
         """
         if self._lock.locked():
@@ -340,7 +345,7 @@ class Tailer:
         """FORWARD, BACKWARD or NONE; can be set, also by name.
 
         The position is that of the next read in any direction: having read message 2 forward, a tailer turned round
-        reads 3 (if there is one), then 2 (Java; spec 8.3).
+        reads 3 (if there is one), then 2 (as Java).
         """
         return self._direction
 
@@ -353,7 +358,7 @@ class Tailer:
 
     @property
     def striding(self) -> bool:
-        """Whether going backward visits only every message that has an entry in the index (spec 8.5); can be set."""
+        """Whether going backward visits only every message that has an entry in the index; can be set."""
         return self._striding
 
     @striding.setter
