@@ -7,7 +7,9 @@ Rules
   prints messages shares ``--output``; the formats stand in OUTPUTS.
 - Standard output carries data alone, as UTF-8 whatever the locale. All else goes to standard error.
 - Exit codes: 0, 1 for an error (one line on standard error), 2 for wrong usage, 130 after Ctrl-C. A closed pipe, as
-  ``head`` leaves it, is the end of the work and no error.
+  ``head`` leaves it, is the end of the work and no error; an output that cannot be written is one.
+- What is asked of a queue is asked of every format's. A fact that a format does not have is None there and left out.
+- Hints name options, never arguments of Python functions: see HINTS.
 - PYCHRONIX_DEBUG=1 shows the traceback of an error.
 """
 
@@ -15,21 +17,22 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import datetime
+import errno
 import itertools
 import json
 import os
 import re
 import select
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, NamedTuple, TextIO
+from typing import IO, Any, NamedTuple, NoReturn, TextIO
 
 import pychronix as px
-from pychronix.errors import EncodingError, IndexRangeError
+from pychronix.errors import EncodingError, IndexRangeError, ReadOnlyError
 from pychronix.follow import follow
 
 __all__ = ["main", "main_entry"]
@@ -42,28 +45,30 @@ EXIT_CODES = "exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; argv is without the program's name."""
-    parser = _parser()
     try:
-        options = parser.parse_args(argv)
-    except SystemExit as leaving:  # argparse has printed help or what is wrong
-        return leaving.code if isinstance(leaving.code, int) else EXIT_USAGE
-    try:
+        options = _parser().parse_args(argv)
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             warnings.simplefilter("always", px.ChronixWarning)
             options.run(options)
-            sys.stdout.flush()
+    except SystemExit as leaving:  # argparse has printed help or what is wrong
+        return leaving.code if isinstance(leaving.code, int) else EXIT_USAGE
     except KeyboardInterrupt:
-        return EXIT_INTERRUPT
-    except BrokenPipeError:
         _abandon_stdout()
+        return EXIT_INTERRUPT
+    except _ReaderGoneError:
+        _abandon_stdout()
+    except _OutputError as error:
+        _abandon_stdout()
+        _complain(f"cannot write to standard output: {error}")
+        return EXIT_ERROR
     except _WrongUsageError as error:
-        print(f"pychronix {options.command}: {error}", file=sys.stderr)
+        _complain(str(error))
         return EXIT_USAGE
     except Exception as error:
         if os.environ.get("PYCHRONIX_DEBUG", "0") not in ("", "0"):
             raise
-        _complain(_one_line(error))
+        _complain(_told(error))
         return EXIT_ERROR
     return EXIT_OK
 
@@ -74,21 +79,49 @@ def main_entry() -> None:
 
 
 class _WrongUsageError(Exception):
-    """Options that argparse accepts one by one but that make no sense together."""
+    """An option's value that argparse cannot judge is not one that the library knows."""
 
 
-def _one_line(error: Exception) -> str:
+class _OutputError(Exception):
+    """Standard output cannot be written to."""
+
+
+class _ReaderGoneError(Exception):
+    """Whoever read standard output does so no more."""
+
+
+# What to do about an error where the library's own hint names arguments of Python functions, which a shell user has not.
+HINTS: dict[type[px.ChronixError], str | None] = {
+    px.LockedError: "wait for process {pid}, or end it if it hangs",
+    px.QueueFullError: "free disk space",
+    ReadOnlyError: None,
+}
+
+
+def _told(error: Exception) -> str:
+    """An error in one line, for a shell user."""
     if isinstance(error, px.ChronixError):
-        text = str(error)
-    elif isinstance(error, OSError) and error.strerror:
-        text = f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
-    else:
-        text = f"{type(error).__name__}: {error}; PYCHRONIX_DEBUG=1 shows where"
-    return " ".join(text.split())
+        pid = getattr(error, "pid", None)
+        # Where a lock bears our own pid the hint is about pids, and names no argument.
+        if error.hint and type(error) in HINTS and pid != os.getpid():
+            hint = HINTS[type(error)]
+            error.hint = None if hint is None else hint.format(pid=pid)
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return f"{type(error).__name__}: {error}; PYCHRONIX_DEBUG=1 shows where"
 
 
 def _complain(message: str) -> None:
-    print(f"pychronix: {message}", file=sys.stderr)
+    _write_stderr(f"pychronix: {_visible(message)}\n")
+
+
+def _write_stderr(text: str) -> None:
+    # Without a standard error (2>&-) there is nobody to tell; print() would tell standard output.
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def _show_warning(
@@ -103,32 +136,87 @@ def _show_warning(
 
 
 def _abandon_stdout() -> None:
-    """Nobody reads any more: what is still buffered must not fail again when the interpreter flushes at its end."""
+    """What is still buffered must neither fail nor block again when the interpreter flushes at its end."""
     try:
+        descriptor = sys.stdout.fileno()
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, descriptor)
         os.close(null)
-    except (OSError, ValueError):  # a stdout without a descriptor, as in tests
+    except (AttributeError, OSError, ValueError):  # no stdout, or one without a descriptor, as in tests
         pass
+
+
+class _Output:
+    """Standard output for bytes. Raises _ReaderGoneError for a closed pipe, _OutputError for all else."""
+
+    def __init__(self) -> None:
+        if sys.stdout is None:
+            raise _OutputError("it is closed")
+        self._file: IO[bytes] = sys.stdout.buffer
+        self._poll: select.poll | None = None
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self._failed(error)
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError as error:
+            self._failed(error)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleeps between two looks at a queue, having shown what was printed so far.
+
+        ``tail -f | head -1`` must end when head does, though nothing more may come that could be written: a descriptor
+        whose reader is gone reports an error at once.
+        """
+        self.flush()
+        if self._poll is None:
+            self._poll = select.poll()
+            with contextlib.suppress(OSError):  # a stdout without a descriptor, as in tests
+                self._poll.register(self._file.fileno(), 0)
+        if self._poll.poll(seconds * 1000):
+            raise _ReaderGoneError
+
+    def _failed(self, error: OSError) -> NoReturn:
+        if isinstance(error, BrokenPipeError):
+            raise _ReaderGoneError from error
+        raise _OutputError(error.strerror or str(error)) from error
 
 
 # --- options ---------------------------------------------------------------------------------------------------------
 
 
+class _Parser(argparse.ArgumentParser):
+    """Options are written out, so that a new one never makes a script's abbreviation ambiguous."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False, epilog=EXIT_CODES)
+
+    def print_help(self, file: Any = None) -> None:
+        # argparse takes no notice of an output that cannot be written.
+        out = _Output()
+        out.write(self.format_help().encode())
+        out.flush()
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.format_usage()}{self.prog}: {_visible(message)}\n")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        if message:
+            _write_stderr(message)
+        raise SystemExit(status)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pychronix", description="Reads, appends to and tails Chronicle Queues.", epilog=EXIT_CODES
-    )
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
+    parser = _Parser(prog="pychronix", description="Reads, appends to and tails Chronicle Queues.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
-        subparser = commands.add_parser(
-            command.name,
-            help=command.help,
-            description=command.description,
-            epilog=EXIT_CODES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        subparser = commands.add_parser(command.name, help=command.help, description=command.description)
         command.add_options(subparser)
         subparser.set_defaults(run=command.run)
     return parser
@@ -141,9 +229,12 @@ class _Version(argparse.Action):
         import importlib.metadata
 
         try:
-            print(f"pychronix {importlib.metadata.version('pychronix')}")
+            version = importlib.metadata.version("pychronix")
         except importlib.metadata.PackageNotFoundError:
-            print("pychronix, run from a checkout that is not installed")
+            version = "(run from a checkout that is not installed)"
+        out = _Output()
+        out.write(f"pychronix {version}\n".encode())
+        out.flush()
         parser.exit()
 
 
@@ -188,12 +279,14 @@ def _delimiter(text: str) -> bytes:
 
 
 def _open(path: str, mode: str = "r", *, roll: str | None = None, hint: str | None = None) -> px.Queue:
-    """Opens the queue; if there is none, says what an option (not an argument of open_queue) could do about it."""
+    """Opens the queue; if there is none, ``hint`` says what an option could do about it."""
     try:
         return px.open_queue(path, mode, roll=roll)
     except px.NotFoundError as error:
         error.hint = hint
         raise
+    except px.UsageError as error:
+        raise _WrongUsageError(str(error)) from error
 
 
 def _add_queue(parser: argparse.ArgumentParser) -> None:
@@ -206,9 +299,9 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         "--output",
         choices=list(OUTPUTS),
         default="auto",
-        help="auto (default): text where a message is text, otherwise its bytes in hex and ASCII, one line; "
-        "text: always text, what is none as \\x escapes; hex: index, tab, bytes in hex; "
-        "json: an object a line; raw: the bytes, nothing between them",
+        metavar="FORMAT",
+        help="auto (default): a line of text, or of hex where the message is no text; text: always text, undecodable "
+        "bytes as \\x escapes; hex: index, tab, bytes in hex; json: an object a line; raw: the bytes, nothing between",
     )
 
 
@@ -222,14 +315,44 @@ class Message:
     index: int
     payload: bytes
     meta: bool
-    roll: px.RollCycle
+    queue: px.Queue
+
+
+# Control characters that do not occur in text. Those that do are the ones file(1) knows: 07 to 0D, ESC and NEL.
+_NO_TEXT = re.compile("[\0-\x06\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
+# JSON may hold these as they are, but a terminal obeys some, and others end a line or are no UTF-8.
+_NOT_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def text_of(payload: bytes) -> str | None:
-    """The payload as text to look at: Wire text (Java writeText) decoded, or printable UTF-8; None if it is neither."""
-    wire = _wire_text(payload)
-    text = wire if wire is not None else _utf8(payload)
-    return text if text is not None and all(char.isprintable() or char in "\t\r\n" for char in text) else None
+    """The payload as text: Wire text (Java writeText) decoded, or UTF-8; None if it is neither."""
+    text = _wire_text(payload)
+    return text if text is not None else _utf8(payload)
+
+
+def readable_text_of(payload: bytes) -> str | None:
+    """The payload as text if it looks as if a person had written it, else None: binary data may be UTF-8 by chance."""
+    text = text_of(payload)
+    return None if text is None or _NO_TEXT.search(text) else text
+
+
+def _visible(text: str) -> str:
+    """The text on one line: what is not printable, but tabs, as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _json(facts: object, indent: int | None = None) -> bytes:
+    text = json.dumps(facts, ensure_ascii=False, indent=indent)
+    return _NOT_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode() + b"\n"
+
+
+def _known(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts without those that this format, queue or cycle does not have."""
+    return {name: fact for name, fact in facts.items() if fact is not None}
 
 
 def _wire_text(payload: bytes) -> str | None:
@@ -250,9 +373,9 @@ def _utf8(payload: bytes) -> str | None:
 
 
 def _as_auto(message: Message) -> bytes:
-    text = None if message.meta else text_of(message.payload)
+    text = None if message.meta else readable_text_of(message.payload)
     if text is not None:
-        return text.encode() + b"\n"
+        return _visible(text).encode() + b"\n"
     shown = bytes(byte if 0x20 <= byte < 0x7F else 0x2E for byte in message.payload)
     return message.payload.hex(" ").encode() + b"  |" + shown + b"|\n"
 
@@ -269,21 +392,22 @@ def _as_hex(message: Message) -> bytes:
 
 
 def _as_json(message: Message) -> bytes:
-    facts: dict[str, Any] = {
-        "index": message.index,
-        "index_hex": f"{message.index:#x}",
-        "cycle": message.roll.cycle_of(message.index),
-        "sequence": message.roll.sequence_of(message.index),
-        "length": len(message.payload),
-    }
-    if message.meta:
-        facts["meta"] = True
+    facts = _known(
+        {
+            "index": message.index,
+            "index_hex": f"{message.index:#x}",
+            "cycle": message.queue.cycle_of(message.index),
+            "sequence": message.queue.sequence_of(message.index),
+            "length": len(message.payload),
+            "meta": message.meta or None,
+        }
+    )
     text = None if message.meta else text_of(message.payload)
     if text is not None:
         facts["text"] = text
     else:
         facts["base64"] = base64.b64encode(message.payload).decode("ascii")
-    return json.dumps(facts, ensure_ascii=False).encode() + b"\n"
+    return _json(facts)
 
 
 def _as_raw(message: Message) -> bytes:
@@ -297,37 +421,6 @@ OUTPUTS: dict[str, Callable[[Message], bytes]] = {
     "json": _as_json,
     "raw": _as_raw,
 }
-
-
-def _stdout() -> IO[bytes]:
-    """Standard output for bytes; what was printed as text before comes first."""
-    sys.stdout.flush()
-    return sys.stdout.buffer
-
-
-class _PipeWatch:
-    """Sleeps between two looks at the queue, having shown what was printed so far.
-
-    ``tail -f | head -1`` must end when head does, though nothing more may come that could be written: a descriptor
-    whose reader is gone reports an error at once.
-    """
-
-    def __init__(self, out: IO[bytes]) -> None:
-        self._out = out
-        self._poll: select.poll | None = None
-        try:
-            descriptor = out.fileno()
-        except (OSError, ValueError):  # a stdout without a descriptor, as in tests
-            return
-        self._poll = select.poll()
-        self._poll.register(descriptor, 0)
-
-    def sleep(self, seconds: float) -> None:
-        self._out.flush()
-        if self._poll is None:
-            time.sleep(seconds)
-        elif self._poll.poll(seconds * 1000):
-            raise BrokenPipeError
 
 
 # --- cat and tail ----------------------------------------------------------------------------------------------------
@@ -392,13 +485,10 @@ def _tail(options: argparse.Namespace) -> None:
         if not options.follow:
             _print(itertools.islice(_messages(queue, tailer), options.count), options.output)
             return
-        out = _stdout()
-        following = follow(
-            tailer.with_index, poll_ms_min=POLL_MS_MIN, poll_ms_max=POLL_MS_MAX, sleep=_PipeWatch(out).sleep
-        )
-        shown, roll = OUTPUTS[options.output], queue.roll_cycle
+        out, shown = _Output(), OUTPUTS[options.output]
+        following = follow(tailer.with_index, poll_ms_min=POLL_MS_MIN, poll_ms_max=POLL_MS_MAX, sleep=out.sleep)
         for index, payload in following:
-            out.write(shown(Message(index, payload, False, roll)))
+            out.write(shown(Message(index, payload, False, queue)))
 
 
 def _move_before_last(queue: px.Queue, tailer: px.Tailer, count: int) -> None:
@@ -415,14 +505,13 @@ def _move_before_last(queue: px.Queue, tailer: px.Tailer, count: int) -> None:
 
 
 def _messages(queue: px.Queue, tailer: px.Tailer) -> Iterator[Message]:
-    roll = queue.roll_cycle
     meta = tailer.meta
     for index, payload in tailer.with_index():
-        yield Message(index, payload, meta and tailer.is_meta, roll)
+        yield Message(index, payload, meta and tailer.is_meta, queue)
 
 
 def _print(messages: Iterable[Message], output: str) -> None:
-    out, shown = _stdout(), OUTPUTS[output]
+    out, shown = _Output(), OUTPUTS[output]
     for message in messages:
         out.write(shown(message))
     out.flush()
@@ -433,7 +522,9 @@ def _print(messages: Iterable[Message], output: str) -> None:
 
 def _add_append(parser: argparse.ArgumentParser) -> None:
     _add_queue(parser)
-    parser.add_argument("file", metavar="FILE", nargs="?", default="-", help="what to append (standard input)")
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", default="-", help="what to append (default, or -: standard input)"
+    )
     parser.add_argument("--create", action="store_true", help="make the queue if there is none")
     parser.add_argument("--roll", metavar="NAME", help="roll cycle of a queue that is made (default: FAST_DAILY)")
     parser.add_argument("--text", action="store_true", help="append as Java's writeText does, not as plain bytes")
@@ -451,25 +542,28 @@ def _add_append(parser: argparse.ArgumentParser) -> None:
 
 
 def _append(options: argparse.Namespace) -> None:
-    if options.file == "-":
-        _append_from(sys.stdin.fileno(), options)
-        return
-    descriptor = os.open(options.file, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _append_from(descriptor, options)
-    finally:
-        os.close(descriptor)
+    if options.file != "-":
+        with open(options.file, "rb", buffering=0) as file:
+            _append_from(file.fileno(), options.file, options)
+    elif sys.stdin is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), _STDIN)
+    else:
+        _append_from(sys.stdin.fileno(), _STDIN, options)
 
 
-def _append_from(descriptor: int, options: argparse.Namespace) -> None:
-    batches = [[_read_all(descriptor)]] if options.raw else _pieces(descriptor, options.delimiter)
+_STDIN = "standard input"
+
+
+def _append_from(descriptor: int, name: str, options: argparse.Namespace) -> None:
+    reads = _reads(descriptor, name)
+    batches = iter([[b"".join(reads)]]) if options.raw else _pieces(reads, options.delimiter)
     total = 0
     opened = _open(options.queue, "a" if options.create else "r+", roll=options.roll, hint="--create makes one")
     with opened as queue, queue.appender() as appender:
         try:
             for batch in batches:
                 if options.text:
-                    batch = [_as_java_text(piece, number) for number, piece in enumerate(batch, total + 1)]
+                    batch = [_as_java_text(piece, number, name) for number, piece in enumerate(batch, total + 1)]
                 total += len(appender.append_many(batch))
         except BaseException as error:
             # What was appended stays: whoever tries again must know how much. The failed batch says its share.
@@ -481,33 +575,39 @@ def _append_from(descriptor: int, options: argparse.Namespace) -> None:
             _report_appended(total, appender.last_index)
 
 
-def _as_java_text(piece: bytes, number: int) -> bytes:
+def _as_java_text(piece: bytes, number: int, name: str) -> bytes:
     try:
         return px.encode_text(piece.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise EncodingError(
             f"cannot append excerpt {number} as text: its byte {error.start} is not UTF-8",
+            path=name,
             hint="without --text it is appended as it is",
         ) from error
 
 
 def _report_appended(count: int, last: int | None) -> None:
-    noun = "excerpt" if count == 1 else "excerpts"
     where = "" if last is None else f", the last with index {last} ({last:#x})"
-    print(f"appended {count} {noun}{where}", file=sys.stderr)
+    _write_stderr(f"appended {_counted(count, 'excerpt')}{where}\n")
 
 
-def _read_all(descriptor: int) -> bytes:
-    return b"".join(iter(lambda: os.read(descriptor, READ_BYTES), b""))
+def _reads(descriptor: int, name: str) -> Iterator[bytes]:
+    """What each read gives, to the end."""
+    try:
+        while data := os.read(descriptor, READ_BYTES):
+            yield data
+    except OSError as error:
+        error.filename = name
+        raise
 
 
-def _pieces(descriptor: int, delimiter: bytes) -> Iterator[list[bytes]]:
+def _pieces(reads: Iterable[bytes], delimiter: bytes) -> Iterator[list[bytes]]:
     """The input cut at the delimiter, in batches of what one read gave: a line typed or piped is never held back.
 
     What follows the last delimiter is a piece, too, unless it is empty.
     """
     pending, searched = bytearray(), 0
-    while data := os.read(descriptor, READ_BYTES):
+    for data in reads:
         pending += data
         if pending.find(delimiter, searched) < 0:
             # A delimiter may be cut by the end of a read: its first bytes are looked at again.
@@ -531,15 +631,45 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 def _info(options: argparse.Namespace) -> None:
     with _open(options.queue) as queue:
         facts = _facts(queue)
+    out = _Output()
     if options.json:
-        _stdout().write(json.dumps(facts, indent=2, ensure_ascii=False).encode() + b"\n")
+        out.write(_json(facts, indent=2))
     else:
-        _print_facts(facts)
+        for line in _told_facts(facts):
+            out.write(_visible(line.rstrip()).encode() + b"\n")
+    out.flush()
 
 
 def _facts(queue: px.Queue) -> dict[str, Any]:
-    roll = queue.roll_cycle
-    cycles = [
+    roll: Any = queue.roll_cycle
+    table_store: Any = queue.table_store
+    cycles = [_cycle_facts(cycle) for cycle in queue.cycles()]
+    facts = {
+        "path": os.fspath(queue.path),
+        "format": queue.format,
+        "wire_type": queue.wire_type,
+        "roll_cycle": None
+        if roll is None
+        else {"name": roll.name, "pattern": roll.format, "length_ms": roll.length_ms},
+        "roll_time": queue.roll_time,
+        "epoch_ms": queue.epoch_ms,
+        "source_id": queue.source_id,
+        "release_hint": None if table_store is None else _release(table_store),
+    }
+    return {
+        **_known(facts),
+        "first_index": queue.first_index,
+        "last_index": queue.last_index,
+        "count": sum(cycle["count"] for cycle in cycles),
+        "size_bytes": sum(cycle["size_bytes"] for cycle in cycles),
+        "used_bytes": sum(cycle.get("used_bytes", 0) for cycle in cycles),
+        "cycles": cycles,
+        **_known({"table_store": None if table_store is None else dict(table_store)}),
+    }
+
+
+def _cycle_facts(cycle: px.Cycle) -> dict[str, Any]:
+    return _known(
         {
             "number": cycle.number,
             "name": cycle.name,
@@ -549,33 +679,13 @@ def _facts(queue: px.Queue) -> dict[str, Any]:
             "count": cycle.count,
             "size_bytes": cycle.size_bytes,
             "used_bytes": cycle.used_bytes,
+            "ready": cycle.ready,
             "closed": cycle.closed,
+            # The file's own counts: who made it may have chosen others than the roll cycle's. 0 while there are none.
+            "index_count": cycle.index_count or None,
+            "index_spacing": cycle.index_spacing or None,
         }
-        for cycle in queue.cycles()
-    ]
-    format_name, table_store = queue.format, dict(queue.table_store)
-    return {
-        "path": os.fspath(queue.path),
-        "format": format_name,
-        "wire_type": str(queue.wire_type),
-        "roll_cycle": {
-            "name": roll.name,
-            "pattern": roll.format,
-            "length_ms": roll.length_ms,
-            "index_count": roll.index_count,
-            "index_spacing": roll.index_spacing,
-        },
-        "epoch_ms": queue.epoch_ms,
-        "source_id": queue.source_id,
-        "first_index": queue.first_index,
-        "last_index": queue.last_index,
-        "count": sum(cycle["count"] for cycle in cycles),
-        "size_bytes": sum(cycle["size_bytes"] for cycle in cycles),
-        "used_bytes": sum(cycle["used_bytes"] for cycle in cycles),
-        "cycles": cycles,
-        "release_hint": _release(format_name, table_store),
-        "table_store": table_store,
-    }
+    )
 
 
 def _utc(time_ms: int) -> str | None:
@@ -588,69 +698,86 @@ def _utc(time_ms: int) -> str | None:
 # What a release leaves behind, from the newest on (spec, Appendix F): a key that only it and later ones make.
 _RELEASE_KEYS = (
     ("chronicle.lastIndexMSynced", "5.24 or later"),
-    ("chronicle.append.lock", "5.20 to 5.21"),
+    ("chronicle.append.lock", "5.20 or 5.21"),
     ("chronicle.lastIndexReplicated", "5.17 to 5.19"),
+    ("chronicle.write.lock", "5.16 or older"),
 )
 
 
-def _release(format_name: str, keys: Iterable[str]) -> str:
-    """The newest Java release that has opened this queue for writing, as far as its files tell."""
-    if format_name != "cq5":
-        return "4.x"
+def _release(keys: Iterable[str]) -> str | None:
+    """The Java releases that make these keys of a table store; which of them, or of their like, made it nobody noted."""
     present = set(keys)
-    if not present:
-        return "unknown"
-    return next((release for key, release in _RELEASE_KEYS if key in present), "5.16")
+    return next((release for key, release in _RELEASE_KEYS if key in present), None)
 
 
-def _print_facts(facts: dict[str, Any]) -> None:
-    roll, first, last, cycles = facts["roll_cycle"], facts["first_index"], facts["last_index"], facts["cycles"]
-    print(facts["path"])
-    _print_pairs(
-        ("format", f"{facts['format']}, wire type {facts['wire_type']}"),
-        ("last opened by", f"Java {facts['release_hint']}, or a peer of it"),
-        ("roll cycle", f"{roll['name']}, named {roll['pattern']}, {_duration(roll['length_ms'])} each"),
-        ("index", f"{roll['index_count']} entries a page, one for {_counted(roll['index_spacing'], 'message')}"),
-        ("epoch", f"{facts['epoch_ms']} ms"),
-        ("source id", str(facts["source_id"])),
-        ("messages", f"{facts['count']} in {_counted(len(cycles), 'cycle')}"),
-        ("first index", "none" if first is None else f"{first:#x}"),
-        ("last index", "none" if last is None else f"{last:#x}"),
+def _told_facts(facts: dict[str, Any]) -> Iterator[str]:
+    """The lines of ``info``."""
+    cycles, roll = facts["cycles"], facts.get("roll_cycle")
+    first, last = facts["first_index"], facts["last_index"]
+    pages = {(cycle["index_count"], cycle["index_spacing"]) for cycle in cycles if "index_count" in cycle}
+    yield facts["path"]
+    yield from _told_pairs(
+        {
+            "format": facts["format"] + (f", wire type {facts['wire_type']}" if "wire_type" in facts else ""),
+            "table keys": f"those of Java {facts['release_hint']}" if "release_hint" in facts else None,
+            "roll cycle": roll and f"{roll['name']}, named {roll['pattern']}, {_duration(roll['length_ms'])} each",
+            "roll time": f"{facts['roll_time']} UTC" if "roll_time" in facts else None,
+            "index": "differs from cycle to cycle" if len(pages) > 1 else "".join(map(_told_page, pages)) or None,
+            "epoch": f"{facts['epoch_ms']} ms" if "epoch_ms" in facts else None,
+            "source id": facts.get("source_id"),
+            "messages": f"{facts['count']} in {_counted(len(cycles), 'cycle')}",
+            "first index": "none" if first is None else f"{first:#x}",
+            "last index": "none" if last is None else f"{last:#x}",
+        }
     )
     if cycles:
-        print("cycles")
-        _print_table(
-            ["number", "file", "first index", "messages", "bytes used", "of", ""],
-            [
-                [
-                    str(cycle["number"]),
-                    cycle["name"],
-                    "-" if cycle["first_index"] is None else f"{cycle['first_index']:#x}",
-                    str(cycle["count"]),
-                    str(cycle["used_bytes"]),
-                    str(cycle["size_bytes"]),
-                    "closed" if cycle["closed"] else "open",
-                ]
-                for cycle in cycles
-            ],
+        yield "cycles"
+        yield from _told_table([_told_cycle(cycle, with_page=len(pages) > 1) for cycle in cycles])
+    if facts.get("table_store"):
+        yield "table store"
+        yield from _told_pairs({key: _table_value(key, value) for key, value in facts["table_store"].items()})
+
+
+def _told_page(page: tuple[int, int]) -> str:
+    count, spacing = page
+    return f"{count} entries a page, one for {_counted(spacing, 'message')}"
+
+
+def _told_cycle(cycle: dict[str, Any], *, with_page: bool) -> dict[str, str]:
+    """A line of the table of cycles, by the names of its columns."""
+    page = f"{cycle['index_count']} x {cycle['index_spacing']}" if "index_count" in cycle else "-"
+    if not cycle["ready"]:
+        state = "unfinished"
+    elif "closed" in cycle:
+        state = "closed" if cycle["closed"] else "open"
+    else:
+        state = ""
+    return {
+        "number": str(cycle["number"]),
+        "name": cycle["name"],
+        "first index": f"{cycle['first_index']:#x}" if "first_index" in cycle else "-",
+        "messages": str(cycle["count"]),
+        "bytes used": str(cycle.get("used_bytes", "-")),
+        "of": str(cycle["size_bytes"]),
+        **({"index": page} if with_page else {}),
+        "state": state,
+    }
+
+
+def _told_pairs(pairs: dict[str, object]) -> Iterator[str]:
+    known = _known(pairs)
+    width = max(map(len, known))
+    for name, value in known.items():
+        yield f"  {name:{width}}  {value}"
+
+
+def _told_table(rows: list[dict[str, str]]) -> Iterator[str]:
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+    for row in [{name: name for name in widths}, *rows]:
+        left = {"name", "state"}  # Words; numbers stand right.
+        yield "  " + "  ".join(
+            f"{cell:<{widths[name]}}" if name in left else f"{cell:>{widths[name]}}" for name, cell in row.items()
         )
-    if facts["table_store"]:
-        print("table store")
-        _print_pairs(*((key, _table_value(key, value)) for key, value in facts["table_store"].items()))
-
-
-def _print_pairs(*pairs: tuple[str, str]) -> None:
-    width = max(len(name) for name, _ in pairs)
-    for name, value in pairs:
-        print(f"  {name:{width}}  {value}")
-
-
-def _print_table(head: list[str], rows: list[list[str]]) -> None:
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    for row in [head, *rows]:
-        cells = [f"{cell:<{width}}" if column == 1 else f"{cell:>{width}}"
-                 for column, (cell, width) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
-        print(("  " + "  ".join(cells)).rstrip())
 
 
 def _table_value(key: str, value: int) -> str:
@@ -694,24 +821,25 @@ COMMANDS = (
     Command(
         "tail",
         "print the last messages, and follow",
-        "Prints the last messages of a queue; with -f goes on with whatever any process appends.\n"
-        "Nothing is written to the queue.",
+        "Prints the last messages of a queue; with -f goes on with whatever any process appends. Nothing is written to "
+        "the queue.",
         _add_tail,
         _tail,
     ),
     Command(
         "info",
         "tell what a queue is and holds",
-        "Tells what a queue is and holds: format, roll cycle, cycles, and the table store with its locks.",
+        "Tells what a queue is and holds: its settings, its cycles, its table store with locks and positions of named "
+        "tailers. Nothing is written to the queue.",
         _add_info,
         _info,
     ),
     Command(
         "append",
         "append lines as excerpts",
-        "Appends each line of the input as one excerpt, without its newline, while other processes\n"
-        "append to the same queue or read it. What is read at once is appended at once.\n"
-        "An empty line is stored as the one byte 8F, as an empty message is in Java.",
+        "Appends each line of the input as one excerpt, without its newline, while other processes append to the same "
+        "queue or read it. What is read at once is appended at once. An empty line is stored as the one byte 8F, as an "
+        "empty message is in Java.",
         _add_append,
         _append,
     ),

@@ -43,6 +43,8 @@ def follow(
     >>> for payload in follow(queue.tailer(start="end")):  # doctest: +SKIP
     ...     print(payload)
     """
+    if not callable(source) and not isinstance(source, Iterable):
+        raise TypeError(f"follow() takes a tailer or a method of one, not {type(source).__name__}")
     if not 0 < poll_ms_min <= poll_ms_max:
         raise UsageError(f"poll_ms_min is to be above 0 and at most poll_ms_max, not {poll_ms_min} and {poll_ms_max}")
     return _follow(source if callable(source) else source.__iter__, poll_ms_min, poll_ms_max, stop, sleep)

@@ -258,7 +258,7 @@ def _differences(settings: Settings, roll: RollCycle, wishes: _Wishes) -> list[s
 
 def _check_appendable(kind: int, roll: RollCycle, wishes: _Wishes) -> None:
     path = wishes.path
-    hint = 'open it with mode="r"'
+    hint = "pychronix only reads it"
     if kind == lib.CX_KIND_V4:
         raise UnsupportedFormatError(
             "cannot append to a queue of Chronicle 4, whose roll settings are in its roll files",

@@ -543,12 +543,15 @@ def parse_roll_time(text: str | _datetime.time) -> int:
     """The epoch in ms that a roll time stands for: ``"22:30"`` gives 81 000 000.
 
     Accepts what Java's LocalTime reads (``HH:mm``, ``HH:mm:ss``, with a fraction) or a datetime.time
-    without a zone. A fraction of a second is dropped, as Java's toSecondOfDay drops it.
+    without a zone. A fraction of a second is dropped, as Java's toSecondOfDay drops it. Raises TypeError for anything
+    else, UsageError for a text that is no time or a time that is not UTC.
     """
     if isinstance(text, _datetime.time):
         if text.tzinfo is not None and text.utcoffset() != _datetime.timedelta(0):
             raise UsageError(f"a roll time is UTC, not {text!r}")
         return 1000 * (text.hour * 3600 + text.minute * 60 + text.second)
+    if not isinstance(text, str):
+        raise TypeError(f'a roll time is str ("HH:mm") or datetime.time, not {type(text).__name__}')
     match = _ROLL_TIME.fullmatch(text)
     if match is None:
         raise UsageError(f"cannot read the roll time {text!r}", hint='write it as "HH:mm" or "HH:mm:ss", UTC')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -55,6 +56,19 @@ def run(capsysbinary: pytest.CaptureFixture[bytes]) -> Run:
         code = main([str(argument) for argument in arguments])
         out, err = capsysbinary.readouterr()
         return Result(code, out, err.decode())
+
+    return command
+
+
+@pytest.fixture
+def shell() -> Callable[[str], Result]:
+    """Runs a command as a shell does, redirections included; standard output is captured unless redirected."""
+
+    def command(line: str) -> Result:
+        environ = {**os.environ, "PYTHONPATH": str(Path(px.__file__).resolve().parents[1])}
+        line = f"exec {shlex.quote(sys.executable)} -m pychronix {line}"
+        done = subprocess.run(["sh", "-c", line], env=environ, capture_output=True, check=False, timeout=60)
+        return Result(done.returncode, done.stdout, done.stderr.decode())
 
     return command
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fix_java import unpack_fixture
 
 import pychronix as px
+from pychronix import cli
+from pychronix.cli import HINTS
 from pychronix.follow import follow
 
 Run = Callable[..., Any]
+Shell = Callable[[str], Any]
 
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -91,7 +96,7 @@ def test_text_that_is_no_text_is_an_error_that_says_what_is_in(run: Run, tmp_pat
     (tmp_path / "input").write_bytes(b"fine\n\xff\n")
     code, _, err = run("append", "--create", "--text", tmp_path / "q", tmp_path / "input")
     assert 1 == code
-    assert err.startswith("pychronix: cannot append excerpt 2 as text: its byte 0 is not UTF-8; ")
+    assert err.startswith(f"pychronix: cannot append excerpt 2 as text: its byte 0 is not UTF-8 in {tmp_path}/input; ")
     assert 1 == err.count("\n")
 
 
@@ -128,6 +133,57 @@ def test_without_create_there_must_be_a_queue(run: Run, tmp_path: Path) -> None:
 def test_a_missing_input_is_an_error(run: Run, queue: Path, tmp_path: Path) -> None:
     missing = tmp_path / "no"
     assert (1, b"", f"pychronix: {missing}: No such file or directory\n") == run("append", queue, missing)
+
+
+def test_a_directory_is_no_input_and_is_named(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("append", "--create", tmp_path / "q", tmp_path)
+    assert (1, b"", f"pychronix: {tmp_path}: Is a directory\n") == (code, out, err)
+    assert not (tmp_path / "q").exists()
+
+
+def test_an_input_that_may_not_be_read_is_named(run: Run, queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Root may read whatever its mode: /proc has a file that opens and then refuses to be read.
+    name = "/proc/self/mem"
+    assert (1, b"", f"pychronix: {name}: Input/output error\n") == run("append", queue, name)
+
+
+def test_a_closed_standard_input_is_an_error(shell: Shell, queue: Path) -> None:
+    assert (1, b"", "pychronix: standard input: Bad file descriptor\n") == shell(f"append {queue} <&-")
+    assert 6 == len(stored(queue))
+
+
+@pytest.mark.parametrize("roll", ["NONSENSE", ""])
+def test_an_unknown_roll_cycle_is_wrong_usage(run: Run, tmp_path: Path, roll: str) -> None:
+    code, out, err = run("append", "--create", "--roll", roll, tmp_path / "q", os.devnull)
+    assert (2, b"", 1) == (code, out, err.count("\n"))
+    assert err.startswith(f"pychronix: unknown roll cycle {roll!r}; one of FIVE_MINUTELY, ")
+
+
+def test_hints_speak_of_options(run: Run, queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the library advises its callers to write in Python is of no use on a command line."""
+    with px.open_queue(queue, "r+") as opened:
+        assert opened.table_store.compare_and_set("chronicle.write.lock", -(2**63), 1)
+    open_queue = px.open_queue
+    monkeypatch.setattr(px, "open_queue", lambda *a, **o: open_queue(*a, **o, timeout_ms=10))
+    (queue.parent / "input").write_bytes(b"x\n")
+    code, _, err = run("append", queue, queue.parent / "input")
+    assert (1, 1) == (code, err.count("\n"))
+    assert err.endswith("; wait for process 1, or end it if it hangs\n")
+    assert "timeout_ms" not in err
+
+
+@pytest.mark.parametrize("kind", HINTS)
+def test_no_hint_names_an_argument_of_python(kind: type[px.ChronixError]) -> None:
+    error = kind("cannot append", hint="call it with mode=")
+    assert "=" not in cli._told(error)
+
+
+@pytest.mark.parametrize("name", ["v5/4.16.4", "v5/5.16.11"])
+def test_a_queue_that_is_only_read_says_so_without_python(run: Run, tmp_path: Path, name: str) -> None:
+    queue = next(iter(unpack_fixture(name, tmp_path).values())).path
+    code, out, err = run("append", queue, os.devnull)
+    assert (1, b"", 1) == (code, out, err.count("\n"))
+    assert str(queue) in err and "; pychronix only reads it; " in err and "mode=" not in err
 
 
 def test_lines_from_a_pipe_are_appended_as_they_come(spawn: Spawn, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import pychronix as px
-from pychronix.cli import text_of
+from pychronix.cli import readable_text_of, text_of
 
 Run = Callable[..., Any]
 FIRST_CYCLE = 19_787  # 2024-03-05
@@ -65,8 +65,51 @@ def test_an_index_that_is_not_there_is_an_error(run: Run, queue: Path, indexes: 
 
 def test_auto_shows_text_as_text_and_the_rest_as_a_line_of_hex(run: Run, queue: Path) -> None:
     lines = run("cat", queue).out.split(b"\n")
-    expected = ["plain", "Wire text", "00 01 fe  |...|", "h\u00e9 \U0001f600", "two", "lines", "8f  |.|", ""]
+    expected = ["plain", "Wire text", "00 01 fe  |...|", "h\u00e9 \U0001f600", r"two\nlines", "8f  |.|", ""]
     assert expected == [line.decode() for line in lines]
+
+
+@pytest.mark.parametrize(
+    "payload, line",
+    [
+        (b"cr\r", r"cr\r"),
+        (b"\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        (b"tab\tstays", "tab\tstays"),
+        (b"back\\slash", r"back\slash"),
+        ("next\u0085line".encode(), r"next\x85line"),
+        ("separated\u2028by".encode(), r"separated\u2028by"),
+        ("reversed\u202e".encode(), r"reversed\u202e"),
+        ("csi\u009b31m".encode(), "63 73 69 c2 9b 33 31 6d  |csi..31m|"),
+        (b"nul\0", "6e 75 6c 00  |nul.|"),
+        (b"\xe4two\n", r"two\n"),  # Wire text
+        (b"\xe3\xed\xa0\x80", r"\ud800"),  # Java writes a lone surrogate
+    ],
+)
+def test_auto_prints_one_line_without_control_characters(run: Run, tmp_path: Path, payload: bytes, line: str) -> None:
+    with px.open_queue(tmp_path / "q", "a") as queue:
+        queue.appender().append(payload)
+    assert f"{line}\n" == run("cat", tmp_path / "q").out.decode()
+
+
+@pytest.mark.parametrize(
+    "character", ["\0", "\r", "\n", "\x1b", "\x7f", "\u009b", "\u2028", '"', "\ufeff", "\U0001f600"]
+)
+def test_json_tells_any_utf8_as_text_and_has_no_control_characters(run: Run, tmp_path: Path, character: str) -> None:
+    with px.open_queue(tmp_path / "q", "a") as queue:
+        queue.appender().append(f"a{character}b".encode())
+    out = run("cat", "-o", "json", tmp_path / "q").out.decode()
+    assert [out.rstrip("\n")] == out.splitlines()
+    assert [] == [char for char in out[:-1] if char < " " or "\x7f" <= char <= "\x9f"]
+    facts = json.loads(out)
+    assert (f"a{character}b", False) == (facts["text"], "base64" in facts)
+
+
+def test_json_tells_what_is_no_utf8_in_base64(run: Run, tmp_path: Path) -> None:
+    with px.open_queue(tmp_path / "q", "a") as queue:
+        queue.appender().append_many([b"\xff", b"\xe3\xed\xa0\x80"])  # the second is Java's text of a lone surrogate
+    first, second = (json.loads(line) for line in run("cat", "-o", "json", tmp_path / "q").out.splitlines())
+    assert (b"\xff", False) == (base64.b64decode(first["base64"]), "text" in first)
+    assert "\ud800" == second["text"]
 
 
 def test_text_is_always_text(run: Run, queue: Path) -> None:
@@ -137,8 +180,8 @@ def test_an_empty_queue_has_nothing_to_print(run: Run, tmp_path: Path) -> None:
         (b"abc", "abc"),
         (b"", ""),
         (b"tab\tand\r\n", "tab\tand\r\n"),
-        (b"\x1b[31mred", None),  # nothing that moves a terminal
-        (b"nul\0", None),
+        (b"\x1b[31mred", "\x1b[31mred"),
+        (b"nul\0", "nul\0"),
         (b"\xff", None),
         (b"\xe0", ""),
         (b"\xe3abc", "abc"),
@@ -149,8 +192,18 @@ def test_an_empty_queue_has_nothing_to_print(run: Run, tmp_path: Path) -> None:
         (b"\xe6\xed\xa0\xbd\xed\xb8\x80", "\U0001f600"),  # Java's surrogates
         (b"\xbb", None),  # Java's null
         ("\u3042\u3044".encode(), "\u3042\u3044"),  # begins like a Wire text, is none
-        (b"\xe1\x07", None),
+        (b"\xe1\x07", "\x07"),
     ],
 )
 def test_what_counts_as_text(payload: bytes, text: str | None) -> None:
     assert text == text_of(payload)
+
+
+@pytest.mark.parametrize("text", ["", "a\tb\r\n", "\x1b[31mred", "bell\a", "\u00a0\u3000", "\u200d"])
+def test_what_a_person_may_have_written_is_readable(text: str) -> None:
+    assert text == readable_text_of(text.encode())
+
+
+@pytest.mark.parametrize("payload", [b"\0\0\0\5", b"\x01", b"\x7f", "\u0080".encode(), b"\xff", b"\x8f"])
+def test_binary_data_is_not_readable_though_it_be_utf8(payload: bytes) -> None:
+    assert readable_text_of(payload) is None

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fix_java import unpack_fixture
 
 import pychronix as px
 from pychronix import cli
 
 Run = Callable[..., Any]
+Shell = Callable[[str], Any]
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
 FIRST_CYCLE = 19_787  # 2024-03-05
 
@@ -49,7 +54,58 @@ def test_every_command_has_help(run: Run, command: str) -> None:
     assert b"exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted" in out
 
 
-@pytest.mark.parametrize("command, more", [("cat", []), ("tail", []), ("info", []), ("append", [os.devnull])])
+@pytest.mark.parametrize("command", [[], *([command.name] for command in cli.COMMANDS)])
+def test_help_fits_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert [] == [line for line in run(*command, "--help").out.decode().splitlines() if len(line) > 80]
+
+
+@pytest.mark.parametrize("arguments", [["--vers"], ["cat", "q", "--out", "hex"], ["tail", "q", "--foll"]])
+def test_options_are_not_abbreviated(run: Run, arguments: list[str]) -> None:
+    code, out, err = run(*arguments)
+    assert (2, b"") == (code, out)
+    assert "usage: pychronix" in err
+
+
+COMMANDS_THAT_PRINT = [
+    "--help",
+    "--version",
+    "cat --help",
+    "cat {}",
+    "cat -o raw {}",
+    "tail {}",
+    "tail -f {}",
+    "info {}",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS_THAT_PRINT)
+@pytest.mark.parametrize("output, what", [(">/dev/full", "No space left on device"), (">&-", "it is closed")])
+def test_an_output_that_cannot_be_written_is_an_error(
+    shell: Shell, queue: Path, command: str, output: str, what: str
+) -> None:
+    code, out, err = shell(f"{command.format(queue)} {output}")
+    assert (1, b"", f"pychronix: cannot write to standard output: {what}\n") == (code, out, err)
+
+
+def test_append_needs_no_output(shell: Shell, queue: Path) -> None:
+    assert (0, b"", "") == shell(f"append {queue} >&- < /dev/null")
+
+
+@pytest.mark.parametrize("command", ["cat /nowhere", "cat", "append {} -v < /dev/null"])
+def test_without_standard_error_nothing_is_told_to_standard_output(shell: Shell, queue: Path, command: str) -> None:
+    assert shell(f"{command.format(queue)} 2>&-")[1:] == (b"", "")
+
+
+def test_an_error_shows_no_control_characters(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("cat", f"{tmp_path}/a\x1b[31m\nb  c")
+    assert (1, b"", 1) == (code, out, err.count("\n"))
+    assert f"{tmp_path}/a\\x1b[31m\\nb  c: there is nothing" in err
+
+
+@pytest.mark.parametrize(
+    "command, more", [("cat", []), ("tail", []), ("tail", ["-f"]), ("info", []), ("append", [os.devnull])]
+)
 def test_an_error_is_one_line(run: Run, tmp_path: Path, command: str, more: list[str]) -> None:
     code, out, err = run(command, tmp_path / "nothing", *more)
     assert (1, b"") == (code, out)
@@ -92,7 +148,10 @@ def test_info_json_has_all_facts(run: Run, queue: Path, indexes: list[int]) -> N
             "start": start,
             "first_index": indexes[3 * i],
             "count": 3,
+            "ready": True,
             "closed": closed,
+            "index_count": 4096,
+            "index_spacing": 256,
         }
         for i, (name, start, closed) in enumerate(
             [("20240305F.cq4", "2024-03-05T00:00:00Z", True), ("20240306F.cq4", "2024-03-06T00:00:00Z", False)]
@@ -108,8 +167,6 @@ def test_info_json_has_all_facts(run: Run, queue: Path, indexes: list[int]) -> N
             "name": "FAST_DAILY",
             "pattern": "yyyyMMdd'F'",
             "length_ms": 86_400_000,
-            "index_count": 4096,
-            "index_spacing": 256,
         },
         "epoch_ms": 0,
         "source_id": 0,
@@ -125,11 +182,92 @@ def test_info_json_has_all_facts(run: Run, queue: Path, indexes: list[int]) -> N
 def test_info_reads_well(run: Run, queue: Path, indexes: list[int]) -> None:
     text = run("info", queue).out.decode()
     assert text.startswith(f"{queue}\n  format ")
-    assert "  messages        6 in 2 cycles\n" in text
-    assert f"  last index      {indexes[5]:#x}\n" in text
+    assert "  table keys   those of Java 5.24 or later\n" in text
+    assert "  index        4096 entries a page, one for 256 messages\n" in text
+    assert "  messages     6 in 2 cycles\n" in text
+    assert f"  last index   {indexes[5]:#x}\n" in text
+    assert "roll time" not in text
     assert "  chronicle.write.lock                       unlocked\n" in text
     assert "\n   19787  20240305F.cq4  0x4d4b00000000         3  " in text
     assert text == "".join(line.rstrip() + "\n" for line in text.splitlines())
+
+
+def counts_of(facts: dict[str, Any]) -> list[tuple[int, int]]:
+    return [(cycle["index_count"], cycle["index_spacing"]) for cycle in facts["cycles"]]
+
+
+def test_info_tells_the_index_of_the_files_not_of_the_roll_cycle(run: Run, tmp_path: Path) -> None:
+    (queue,) = unpack_fixture("v5/custom-index", tmp_path).values()
+    assert "  index        16 entries a page, one for 2 messages\n" in run("info", queue.path).out.decode()
+    facts = json.loads(run("info", "--json", queue.path).out)
+    assert {(16, 2)} == set(counts_of(facts))
+    assert {"name", "pattern", "length_ms"} == set(facts["roll_cycle"])
+
+
+def test_info_tells_the_index_of_each_cycle_where_they_differ(run: Run, queue: Path) -> None:
+    now = (FIRST_CYCLE + 2) * 86_400_000_000_000
+    with px.open_queue(queue, "r+", clock=lambda: now, index_count=16, index_spacing=1) as opened:
+        opened.appender().append(b"x")
+    lines = run("info", queue).out.decode().splitlines()
+    assert "  index        differs from cycle to cycle" in lines
+    table = lines[lines.index("cycles") + 1 :][:4]
+    assert ["index", "4096 x 256", "4096 x 256", "16 x 1"] == [re.split("  +", line)[-2] for line in table]
+    assert [(4096, 256), (4096, 256), (16, 1)] == counts_of(json.loads(run("info", "--json", queue).out))
+
+
+def test_info_tells_the_roll_time(run: Run, tmp_path: Path) -> None:
+    (queue,) = unpack_fixture("v5/roll-time", tmp_path).values()
+    assert "  roll time    22:30 UTC\n" in run("info", queue.path).out.decode()
+    assert "22:30" == json.loads(run("info", "--json", queue.path).out)["roll_time"]
+
+
+def test_info_says_which_file_is_unfinished(run: Run, queue: Path) -> None:
+    """Its creator died before the first header was complete."""
+    (queue / "20240306F.cq4").write_bytes(bytes(4096))
+    lines = run("info", queue).out.decode().splitlines()
+    (closed,) = [line for line in lines if "20240305F" in line]
+    (unfinished,) = [line for line in lines if "20240306F" in line]
+    assert closed.endswith("  closed")
+    assert unfinished.endswith("  unfinished")
+    first, second = json.loads(run("info", "--json", queue).out)["cycles"]
+    assert [True, False] == [first["ready"], second["ready"]]
+    assert "index_count" not in second
+
+
+def test_info_of_an_empty_queue(run: Run, tmp_path: Path) -> None:
+    px.open_queue(tmp_path / "q", "a").close()
+    text = run("info", tmp_path / "q").out.decode()
+    assert "  messages     0 in 0 cycles\n  first index  none\n  last index   none\ntable store\n" in text
+    assert "  index " not in text, "no file says how its index is cut"
+
+
+class BareQueue:
+    """A queue of a format that has cycles, but neither roll files nor a table store nor wire types."""
+
+    path, format, first_index, last_index = "/data/q", "vanilla", 7, 9
+    wire_type = roll_cycle = roll_time = epoch_ms = source_id = table_store = None
+
+    def cycles(self) -> list[SimpleNamespace]:
+        unknown = dict.fromkeys(["used_bytes", "closed", "index_count", "index_spacing", "data_format"])
+        facts = {"path": "/data/q/20240305", "start_ms": 0, "first_index": 7, "count": 3, "size_bytes": 64}
+        return [SimpleNamespace(number=1, name="20240305", ready=True, **facts, **unknown)]
+
+
+def test_info_leaves_out_what_a_format_does_not_have() -> None:
+    facts = cli._facts(BareQueue())  # type: ignore[arg-type]
+    assert {
+        "path", "format", "first_index", "last_index", "count", "size_bytes", "used_bytes", "cycles",
+    } == set(facts)  # fmt: skip
+    assert [
+        "/data/q",
+        "  format       vanilla",
+        "  messages     3 in 1 cycle",
+        "  first index  0x7",
+        "  last index   0x9",
+        "cycles",
+        "  number  name      first index  messages  bytes used  of  state",
+        "       1  20240305          0x7         3           -  64",
+    ] == [line.rstrip() for line in cli._told_facts(facts)]
 
 
 def test_info_names_the_holder_of_a_lock(run: Run, queue: Path) -> None:
@@ -143,13 +281,13 @@ def test_info_names_the_holder_of_a_lock(run: Run, queue: Path) -> None:
     "keys, release",
     [
         (["listing.modCount", "chronicle.lastIndexReplicated"], "5.17 to 5.19"),
-        (["chronicle.append.lock", "chronicle.lastIndexReplicated"], "5.20 to 5.21"),
-        (["listing.modCount", "chronicle.write.lock"], "5.16"),
-        ([], "unknown"),
+        (["chronicle.append.lock", "chronicle.lastIndexReplicated"], "5.20 or 5.21"),
+        (["listing.modCount", "chronicle.write.lock"], "5.16 or older"),
+        ([], None),
     ],
 )
-def test_the_newest_release_that_opened_it_is_told_from_its_keys(keys: list[str], release: str) -> None:
-    assert release == cli._release("cq5", keys)
+def test_which_releases_make_such_keys(keys: list[str], release: str | None) -> None:
+    assert release == cli._release(keys)
 
 
 def test_the_module_runs_as_a_program(spawn: Spawn) -> None:
@@ -213,3 +351,24 @@ def test_ctrl_c_is_130(spawn: Spawn, queue: Path) -> None:
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     assert (130, b"") == (process.wait(timeout=60), process.stderr.read())
+
+
+def test_ctrl_c_is_130_while_tail_waits_for_the_first_message(
+    run: Run, queue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        def register(self, *_: object) -> None: ...
+
+        def poll(self, _: float) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(select, "poll", Interrupted)
+    assert (130, b"", "") == run("tail", "-f", "-n0", queue)
+
+
+def test_sigterm_ends_it_as_any_program(spawn: Spawn, queue: Path) -> None:
+    process = spawn("tail", "-f", "-n1", queue)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.terminate()
+    assert (-signal.SIGTERM, b"") == (process.wait(timeout=60), process.stderr.read())

@@ -73,6 +73,12 @@ def test_it_does_not_begin_when_stopped() -> None:
     assert [] == list(follow(source, stop=stop, sleep=source.sleep))
 
 
+@pytest.mark.parametrize("source", [5, None, object()])
+def test_what_cannot_be_iterated_is_refused_at_once(source: object) -> None:
+    with pytest.raises(TypeError, match=r"^follow\(\) takes a tailer or a method of one, not (int|NoneType|object)$"):
+        follow(source)  # type: ignore[type-var]
+
+
 @pytest.mark.parametrize("low, high", [(0, 1), (-1, 1), (2, 1)])
 def test_impossible_pauses_are_refused_at_once(low: float, high: float) -> None:
     with pytest.raises(UsageError, match="poll_ms_min"):

@@ -1,6 +1,7 @@
 """Runs a class of the Java peers: ``run.py [--release R] Dump DIRECTORY [reverse]``; builds the release first.
 
-The process is replaced by Java's, so that its exit code, pipes and signals are Java's own.
+The process is replaced by Java's, so that its exit code, pipes and signals are Java's own. What builds the peers is made
+of pytest fixtures: an interpreter without pytest hands over to the one of the checkout's `.venv/`.
 """
 
 from __future__ import annotations
@@ -8,15 +9,29 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+TESTS = Path(__file__).resolve().parent.parent
+VENV_PYTHON = TESTS.parent / ".venv" / "bin" / "python"
 
-from fix_java import RELEASE, PeerUnavailableError, build_peer
+
+def find_pytest() -> None:
+    """Returns in an interpreter that has pytest, or ends the script."""
+    if find_spec("pytest") is not None:
+        return
+    in_venv = Path(sys.prefix).resolve() == VENV_PYTHON.parent.parent.resolve()
+    if in_venv or not os.access(VENV_PYTHON, os.X_OK):
+        sys.exit("run.py: pytest is needed: `python3 tests/run.py shell` makes a .venv/ with it")
+    os.execv(VENV_PYTHON, [str(VENV_PYTHON), *sys.argv])
 
 
 def main() -> None:
     """Builds and becomes Java."""
+    find_pytest()
+    sys.path.insert(0, str(TESTS))
+    from fix_java import RELEASE, PeerUnavailableError, build_peer
+
     parser = argparse.ArgumentParser(description="run a class of the Java peers")
     parser.add_argument("--release", default=RELEASE)
     parser.add_argument("main_class", metavar="CLASS", help="Peer, Dump or Bench")

@@ -305,6 +305,12 @@ def test_a_roll_time_java_cannot_read_is_refused(text: str) -> None:
         parse_roll_time(datetime.time(1, tzinfo=datetime.timezone(datetime.timedelta(hours=1))))
 
 
+@pytest.mark.parametrize("roll_time", [22.5, 5, b"22:30", datetime.datetime(2024, 3, 5, 22, 30)])
+def test_a_roll_time_is_text_or_a_time(roll_time: object) -> None:
+    with pytest.raises(TypeError, match=rf"^a roll time is str .* or datetime\.time, not {type(roll_time).__name__}$"):
+        parse_roll_time(roll_time)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("epoch_ms", [-1000, DAILY_MS, 1])
 def test_an_epoch_that_is_no_time_of_day_has_no_roll_time(epoch_ms: int) -> None:
     with pytest.raises(UsageError):
