@@ -22,7 +22,13 @@ from collections.abc import Callable
 from operator import index as _as_int
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pychronix._native import ffi, lib
+try:
+    from pychronix._native import ffi, lib
+except ModuleNotFoundError as _missing:
+    raise ImportError(
+        "the native core is not built in this copy of pychronix: run Python outside of the checkout, or in the checkout "
+        "`pip install -e .`"
+    ) from _missing
 from pychronix.errors import (
     AccessError,
     AppendLockedError,
