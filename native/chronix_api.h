@@ -35,8 +35,7 @@ enum {
     CX_E_INDEX = -18,       /* append_at: index beyond the next one; error.value is the next index */
     CX_E_CHANGED = -19,     /* retry: the stored settings differ from those given (another process created the queue) */
     CX_E_READ_ONLY = -20,   /* the queue was opened read-only */
-    CX_E_NO_MEMORY = -21,   /* malloc or mmap failed */
-    CX_E_LOCK_LOST = -22    /* somebody force-unlocked the write lock while we held it */
+    CX_E_NO_MEMORY = -21    /* malloc or mmap failed */
 };
 
 #define CX_CLOCK_NOW -9223372036854775807
@@ -63,7 +62,9 @@ enum { CX_KIND_NONE = 0,        /* directory is missing or holds neither metadat
        CX_KIND_V5 = 1,          /* metadata.cq4t, padded (5.17 and later) */
        CX_KIND_V5_UNPADDED = 2, /* metadata.cq4t of 5.16: read-only */
        CX_KIND_V4 = 3,          /* roll settings in the roll files (directory-listing.cq4t): read-only */
-       CX_KIND_BARE = 4 };      /* v5 roll files without metadata.cq4t: format is "", to be found from the names */
+       CX_KIND_BARE = 4,        /* v5 roll files without metadata.cq4t: format is "", to be found from the names */
+       CX_KIND_VANILLA = 5,     /* Chronicle 3.x, a directory for each cycle; never out of cx_probe */
+       CX_KIND_INDEXED = 6 };   /* Chronicle 3.x, path.index and path.data; never out of cx_probe */
 
 typedef struct {
     int32_t kind;                    /* CX_KIND_* */
@@ -77,17 +78,26 @@ typedef struct {
     int32_t fieldless;               /* roll files are FIELDLESS_BINARY */
     int32_t writable;                /* 0: never a byte nor a lock */
     int32_t create;                  /* 1: make directory and metadata.cq4t if missing */
-    int32_t has_delta_interval;      /* out of probe: field deltaCheckpointInterval present */
     int64_t block_bytes;             /* growth step of roll files, already rounded (spec 1.2) */
     int64_t overlap_bytes;
-    char format[CX_FORMAT_MAX];      /* java.time pattern */
+    char format[CX_FORMAT_MAX];      /* java.time pattern; Vanilla: SimpleDateFormat's, may hold '/' */
     char roll_time[CX_FORMAT_MAX];   /* "" or LocalTime text */
     char roll_time_zone[CX_FORMAT_MAX];
     char first_file[CX_FORMAT_MAX];  /* out of probe: lexicographically first *.cq4, "" if none */
+    /* Chronicle 3.x, which stores no settings. Vanilla uses of those above length_ms, format, shift (log2 of entries per cycle),
+     * writable, create; Indexed writable, create and shift (63: one cycle, number 0). */
+    int64_t index_block_bytes;       /* size of every index file (Vanilla: power of two), resp. growth step of path.index */
+    int64_t data_block_bytes;        /* size of every data file (power of two), resp. the block that no excerpt crosses */
+    int64_t reserve_bytes;           /* room in the data block that beginning an excerpt asks for (Java: defaultMessageSize) */
+    int64_t max_mapped_bytes;        /* Vanilla: address space that a tailer or appender keeps mapped, least a block of each kind */
+    int32_t thread_bits;             /* Vanilla: bits of an index entry that hold the thread id, 8..32 */
+    int32_t thread_id;               /* Vanilla: what data files are named after; 0: the calling thread's own id */
+    int32_t synchronous;             /* every append is flushed to disk before it returns (Java: synchronous) */
+    int32_t line_bytes;              /* Indexed: bytes of an index line (Java: cacheLineSize) */
 } cx_settings;
 
 /* Reads what a directory holds, writes nothing, takes no lock. Fills kind, source_id, length_ms, epoch_ms, format,
- * roll_time*, fieldless, has_delta_interval, first_file. Returns the kind or a code (CX_E_CORRUPT, CX_E_NOT_READY when
+ * roll_time*, fieldless, first_file. Returns the kind or a code (CX_E_CORRUPT, CX_E_NOT_READY when
  * metadata is just being created, CX_E_NOT_FOUND if `path` is not a directory and not missing, ...). */
 int32_t cx_probe(const char *path, cx_settings *settings);
 
@@ -100,8 +110,6 @@ void cx_queue_free(uintptr_t queue);
 /* Existing cycles, ascending, from the directory (cached while the directory does not change). Returns their number;
  * fills at most capacity of them. */
 int64_t cx_queue_cycles(uintptr_t queue, int64_t *cycles, int64_t capacity);
-/* File name of a cycle ("20240305F.cq4"), whether it exists or not. name has CX_FORMAT_MAX bytes. */
-int32_t cx_queue_file_name(uintptr_t queue, int64_t cycle, char *name);
 /* Forced refresh of listing.* from the directory (spec 7.2); no-op answering 0 when read-only. */
 int32_t cx_queue_refresh(uintptr_t queue);
 
@@ -113,7 +121,6 @@ typedef struct {
     int32_t data_format;
     int32_t index_count;
     int32_t index_spacing;
-    int32_t fieldless;
     int32_t ready;          /* 0: first header not complete; all else is then 0 */
 } cx_cycle_info;
 /* Facts of one cycle's file; CX_E_NOT_FOUND if it does not exist. */
@@ -128,6 +135,10 @@ int32_t cx_table_get(uintptr_t queue, const char *key, int64_t *value);
 int32_t cx_table_ensure(uintptr_t queue, const char *key, int64_t value);
 /* Sets key to `value` if it holds `*expected`. Returns 1; or 0 with the value found in *expected. */
 int32_t cx_table_cas(uintptr_t queue, const char *key, int64_t *expected, int64_t value);
+
+/* What the clock reads in the calls that follow on an appender or tailer, or CX_CLOCK_NOW (as after opening): the system clock,
+ * read when needed. */
+int32_t cx_set_clock(uintptr_t appender_or_tailer, int64_t now_ms);
 
 /* --- appender --------------------------------------------------------------------------------------------------- */
 
@@ -145,18 +156,20 @@ const cx_appender_info *cx_appender_facts(uintptr_t appender);
 int32_t cx_appender_close(uintptr_t appender);
 void cx_appender_free(uintptr_t appender);
 
-/* What the clock reads in the calls that follow, or CX_CLOCK_NOW (as after opening): the system clock, read when needed. */
-int32_t cx_set_clock(uintptr_t appender, int64_t now_ms);
 /* Appends one message; returns its index. The fast path. */
 int64_t cx_append(uintptr_t appender, const void *data, size_t length);
 /* Appends `count` messages that lie back to back in data, lengths[i] bytes each, under one lock and one clock reading.
  * Returns how many were appended (>= 1) with consecutive indexes from *first_index on; fewer than count means: call
  * again with the rest (the error, if there is one, comes then). */
 int64_t cx_append_many(uintptr_t appender, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index);
+/* Sum of lengths, so that the caller need not make a number of each. */
+int64_t cx_total_length(const uint32_t *lengths, int64_t count);
 /* User metadata document; consumes no index. Returns 0. */
 int32_t cx_append_meta(uintptr_t appender, const void *data, size_t length);
 /* Java's writeBytes(index, bytes). Returns 1 appended, 0 index is already written (nothing done), CX_E_INDEX beyond. */
 int32_t cx_append_at(uintptr_t appender, int64_t index, const void *data, size_t length);
+/* The entry that fills a block of an Indexed journal and consumes an index (PADDED of the TCP protocol). Returns 0. */
+int32_t cx_append_padding(uintptr_t appender);
 /* Returns when all that was appended through this handle is on disk; set-maxes chronicle.lastIndexMSynced. */
 int32_t cx_sync(uintptr_t appender);
 /* Allocates and populates pages ahead of the append position. Returns bytes populated. */
@@ -192,7 +205,6 @@ typedef struct {
     const char *data;        /* the same as address: what cffi turns into bytes fastest */
     uintptr_t window;
     int32_t meta;
-    int32_t reserved;
 } cx_excerpt;
 
 /* A batch of messages with consecutive indexes (descending when backward). The bytes of all of them lie in
@@ -206,7 +218,6 @@ typedef struct {
     int32_t count;
     int32_t equal_length;
     int32_t pitch;
-    int32_t reserved;
     int32_t starts[CX_BATCH];
     int32_t stops[CX_BATCH];
 } cx_batch;
@@ -220,8 +231,9 @@ void cx_tailer_free(uintptr_t tailer);
 /* Next document in reading direction: 1 and *excerpt, or 0 if there is none (yet). with_meta: metadata documents too. */
 int32_t cx_read(uintptr_t tailer, cx_excerpt *excerpt, int32_t with_meta);
 /* Next messages, at most `limit` (1..CX_BATCH): their number, or 0 if there is none (yet). Pages are prefaulted. The
- * tailer then stands after the batch. Not for direction NONE nor for named tailers. */
-int32_t cx_scan(uintptr_t tailer, cx_batch *batch, int32_t limit);
+ * tailer then stands after the batch. gather: where messages lie in several files (several writers' of a Vanilla journal) they
+ * are copied together; else the batch ends where the file does. Not for direction NONE nor for named tailers. */
+int32_t cx_scan(uintptr_t tailer, cx_batch *batch, int32_t limit, int32_t gather);
 /* Writes how Python's struct module takes the messages out of a copy of the region, from its low end on: "4x64s3x12s".
  * capacity: at least CX_BATCH_FORMAT_MAX. Returns the length, without a NUL. */
 #define CX_BATCH_FORMAT_MAX 22528     /* CX_BATCH times two numbers of ten digits and their letters */

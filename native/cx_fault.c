@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "cx_atomic.h"
 
@@ -28,6 +29,7 @@ static pthread_once_t fork_prepared = PTHREAD_ONCE_INIT;
 /* Set while a signal is being passed on: the handler in line may itself pass it back to us (faulthandler set after us, and we
  * again after it), and then nobody wants it. */
 static _Thread_local volatile sig_atomic_t passing_on;
+static _Thread_local int32_t thread_id;   /* 0: not asked for yet */
 
 static void handle(int signal, siginfo_t *information, void *context)
 {
@@ -68,10 +70,16 @@ static void after_fork(void)
     pthread_mutex_unlock(&watching);
 }
 
+static void after_fork_in_child(void)
+{
+    thread_id = 0;   /* the one thread that goes on has a new one */
+    after_fork();
+}
+
 /* A fork while another thread is in here would leave the child a mutex that nobody gives back. */
 static void prepare_fork(void)
 {
-    pthread_atfork(before_fork, after_fork, after_fork);
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
 /* Under `watching`. Others may have set their handler over ours since (faulthandler does): then it is the next in line. */
@@ -83,6 +91,15 @@ static void install(void)
     struct sigaction ours = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     earlier = now;
     sigaction(SIGBUS, &ours, NULL);
+}
+
+int32_t cx_thread_id(void)
+{
+    if (thread_id == 0) {
+        pthread_once(&fork_prepared, prepare_fork);
+        thread_id = (int32_t)gettid();
+    }
+    return thread_id;
 }
 
 int32_t cx_fault_watch(const void *base, int64_t length, int32_t *lost)

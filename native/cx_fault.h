@@ -6,7 +6,7 @@
  * zeros, which mean "nothing here" (spec 2), and the calls of the core answer CX_E_CORRUPT. Signals from other addresses go to
  * the handler that was there before.
  *
- * This is the one piece of process-wide state in the core: signals are the process's.
+ * This and what a fork() must undo is the only process-wide state in the core: signals are the process's.
  */
 #ifndef CX_FAULT_H
 #define CX_FAULT_H
@@ -17,5 +17,8 @@
  * rest go unwatched, and behave as any mapping does. Returns the place to give back, or -1. */
 int32_t cx_fault_watch(const void *base, int64_t length, int32_t *lost);
 void cx_fault_forget(int32_t place);
+
+/* The kernel's id of the calling thread, which names its data files in a Vanilla journal; asked for once a thread. */
+int32_t cx_thread_id(void);
 
 #endif

@@ -195,10 +195,10 @@ int32_t cx_reach_slowly(cx_file *file, int purpose, int64_t offset, int64_t leng
 
 /* --- growth and blocks ------------------------------------------------------------------------------------------- */
 
-int32_t cx_file_lock(cx_file *file, int64_t start, int64_t length, bool exclusive)
+int32_t cx_file_lock(cx_file *file, int64_t start, int64_t length)
 {
     /* Open-file-description locks meet the JVM's locks, but do not vanish with another descriptor (spec 1.3). */
-    struct flock lock = {.l_type = (short)(exclusive ? F_WRLCK : F_RDLCK), .l_whence = SEEK_SET,
+    struct flock lock = {.l_type = (short)(F_WRLCK), .l_whence = SEEK_SET,
                          .l_start = start, .l_len = length};
     for (int tries = 0; tries < LOCK_TRIES; tries++) {
         lock.l_pid = 0;
@@ -222,7 +222,7 @@ int32_t cx_file_grow(cx_file *file, int64_t size)
     int32_t code = cx_file_measure(file);
     if (code < 0 || file->size >= size)
         return code;
-    code = cx_file_lock(file, 0, 0, true);
+    code = cx_file_lock(file, 0, 0);
     if (code < 0)
         return code;
     code = cx_file_measure(file);
@@ -262,10 +262,8 @@ static int32_t allocate_range(cx_file *file, int64_t from, int64_t to)
     return 0;
 }
 
-int32_t cx_allocate(cx_file *file, int64_t offset, int64_t length, bool ahead)
+int32_t cx_allocate_slowly(cx_file *file, int64_t offset, int64_t length, bool ahead)
 {
-    if (offset >= file->allocated_from && offset + length <= file->allocated_to)
-        return 0;
     bool extends = offset >= file->allocated_from && offset <= file->allocated_to && file->allocated_to > 0;
     int64_t from = (extends ? file->allocated_to : offset) & ~(PAGE_BYTES - 1);
     int64_t least = (offset + length + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);

@@ -72,16 +72,22 @@ static inline int32_t cx_reach(cx_file *file, int purpose, int64_t offset, int64
 
 /* Grows the file to at least size bytes (M-3). CX_E_FILE_LOCKED: another process holds the lock, try again. */
 int32_t cx_file_grow(cx_file *file, int64_t size);
+int32_t cx_allocate_slowly(cx_file *file, int64_t offset, int64_t length, bool ahead);
 /* Real blocks under [offset, offset + length) (M-2), and some way ahead when `ahead`. */
-int32_t cx_allocate(cx_file *file, int64_t offset, int64_t length, bool ahead);
+static inline int32_t cx_allocate(cx_file *file, int64_t offset, int64_t length, bool ahead)
+{
+    if (__builtin_expect(offset >= file->allocated_from && offset + length <= file->allocated_to, 1))
+        return 0;
+    return cx_allocate_slowly(file, offset, length, ahead);
+}
 /* The same for the one page or two that hold a small word; remembers the last few. */
 int32_t cx_allocate_word(cx_file *file, int64_t offset, int64_t length);
 /* Makes pages of [offset, offset + length) present for writing, so that no store faults. Best effort. */
 void cx_populate(cx_file *file, int64_t offset, int64_t length);
 /* Drops the pages of [from, to) from our page tables (they stay in the page cache): bounds RSS of a long scan. */
 void cx_forget(cx_file *file, int64_t from, int64_t to);
-/* Tries the lock of `length` bytes at `start` (0: to infinity); CX_E_FILE_LOCKED if another process keeps holding it. */
-int32_t cx_file_lock(cx_file *file, int64_t start, int64_t length, bool exclusive);
+/* Tries the exclusive lock of `length` bytes at `start` (0: to infinity); CX_E_FILE_LOCKED if another process keeps holding it. */
+int32_t cx_file_lock(cx_file *file, int64_t start, int64_t length);
 void cx_file_unlock(cx_file *file, int64_t start, int64_t length);
 /* Data of the file on disk. */
 int32_t cx_file_sync(cx_file *file);

@@ -179,11 +179,11 @@ int32_t cx_store_parse(cx_store *store)
     return 0;
 }
 
-int32_t cx_store_open(cx_store *store, const char *path, int64_t cycle, bool writable)
+int32_t cx_store_open(cx_store *store, const char *path, int64_t cycle)
 {
     memset(store, 0, sizeof *store);
     store->cycle = cycle;
-    int32_t code = cx_file_open(&store->file, path, writable, false);
+    int32_t code = cx_file_open(&store->file, path, false, false);
     if (code < 0)
         return code;
     code = cx_store_parse(store);

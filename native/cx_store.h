@@ -51,8 +51,8 @@ typedef struct {
 
 enum { CX_FIND_FOUND = 1, CX_FIND_NEXT = 2, CX_FIND_EOF = 3, CX_FIND_BEYOND = 4 };
 
-/* Opens an existing file whose header is complete. CX_E_NOT_READY while it is not, CX_E_NOT_FOUND, CX_E_CORRUPT ... */
-int32_t cx_store_open(cx_store *store, const char *path, int64_t cycle, bool writable);
+/* Opens an existing file whose header is complete, for reading. CX_E_NOT_READY while it is not, CX_E_NOT_FOUND, CX_E_CORRUPT ... */
+int32_t cx_store_open(cx_store *store, const char *path, int64_t cycle);
 /* Parses the header of a file opened by cx_file_open. */
 int32_t cx_store_parse(cx_store *store);
 void cx_store_close(cx_store *store);

@@ -72,8 +72,6 @@ static int parse_metadata(cx_cursor block, cx_settings *settings)
             return -1;
         if (cx_text_is(name, length, "sourceId"))
             settings->source_id = (int32_t)cx_number_of(&value);
-        if (cx_text_is(name, length, "deltaCheckpointInterval"))
-            settings->has_delta_interval = 1;
     }
     return named;
 }
@@ -86,7 +84,6 @@ static int32_t parse_header(const cx_table *table, int64_t length, cx_settings *
     int64_t name_length;
     cx_value value;
     settings->kind = CX_KIND_V5;
-    settings->has_delta_interval = 0;
     settings->format[0] = settings->roll_time[0] = settings->roll_time_zone[0] = 0;
     settings->length_ms = 0;
     if (cx_read_name(&cursor, &name, &name_length) <= 0 || !cx_text_is(name, name_length, "header")
@@ -239,7 +236,7 @@ static int32_t open_mapped(cx_table *table, const cx_settings *settings, bool wr
         return code;
     uint32_t header = cx_load_u32(table->base);
     if (writable && cx_is_pending(header)) {
-        code = cx_file_lock(&table->file, LOCK_START, 1, true);
+        code = cx_file_lock(&table->file, LOCK_START, 1);
         if (code < 0)
             return code;
         header = cx_load_u32(table->base);
@@ -401,7 +398,7 @@ int32_t cx_table_acquire(cx_table *table, const char *key, int64_t initial, void
     if (code != 0)
         return code < 0 ? code : 0;
     pthread_mutex_lock(&table->creating);
-    code = cx_file_lock(&table->file, LOCK_START, 1, true);
+    code = cx_file_lock(&table->file, LOCK_START, 1);
     if (code == 0) {
         code = find_from(table, &offset, key, value);   /* somebody may just have created it */
         if (code == 0)

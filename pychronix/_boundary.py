@@ -41,7 +41,6 @@ from pychronix.errors import (
     ForkedError,
     IndexRangeError,
     LockedError,
-    LockLostError,
     MessageTooLongError,
     NotFoundError,
     NotReadyError,
@@ -134,7 +133,6 @@ _ERRORS: dict[int, type[ChronixError]] = {
     lib.CX_E_CHANGED: SettingsChangedError,
     lib.CX_E_READ_ONLY: ReadOnlyError,
     lib.CX_E_NO_MEMORY: OutOfMemoryError,
-    lib.CX_E_LOCK_LOST: LockLostError,
 }
 
 _NOT_NOW = frozenset({lib.CX_E_LOCKED, lib.CX_E_FILE_LOCKED, lib.CX_E_NOT_READY})

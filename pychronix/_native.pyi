@@ -56,13 +56,20 @@ class Settings(CData):
     fieldless: int
     writable: int
     create: int
-    has_delta_interval: int
     block_bytes: int
     overlap_bytes: int
     format: Any  # char[64]: assigned from bytes, read through ffi.string
     roll_time: Any
     roll_time_zone: Any
     first_file: Any
+    index_block_bytes: int
+    data_block_bytes: int
+    reserve_bytes: int
+    max_mapped_bytes: int
+    thread_bits: int
+    thread_id: int
+    synchronous: int
+    line_bytes: int
 
 class CycleInfo(CData):
     """cx_cycle_info: facts of one roll file."""
@@ -163,7 +170,6 @@ class _Lib:
     CX_E_CHANGED: int
     CX_E_READ_ONLY: int
     CX_E_NO_MEMORY: int
-    CX_E_LOCK_LOST: int
 
     CX_CLOCK_NOW: int
     CX_MESSAGE_MAX: int
@@ -202,7 +208,6 @@ class _Lib:
         """Exactly once, when no appender, tailer or other thread can use the handle any more."""
     def cx_queue_cycles(self, queue: Handle, cycles: CData, capacity: int) -> int:
         """Existing cycles, ascending; returns their number, fills at most capacity of them."""
-    def cx_queue_file_name(self, queue: Handle, cycle: int, name: CData) -> int: ...
     def cx_queue_refresh(self, queue: Handle) -> int: ...
     def cx_queue_cycle(self, queue: Handle, cycle: int, info: CycleInfo) -> int: ...
 
@@ -220,7 +225,7 @@ class _Lib:
     def cx_appender_facts(self, appender: Handle) -> AppenderInfo: ...
     def cx_appender_close(self, appender: Handle) -> int: ...
     def cx_appender_free(self, appender: Handle) -> None: ...
-    def cx_set_clock(self, appender: Handle, now_ms: int) -> int:
+    def cx_set_clock(self, handle: Handle, now_ms: int) -> int:
         """What the clock reads from now on, in ms; CX_CLOCK_NOW: the system clock."""
     def cx_append(self, appender: Handle, data: Data, length: int) -> int:
         """The index of the message."""
@@ -231,6 +236,8 @@ class _Lib:
     def cx_append_meta(self, appender: Handle, data: Data, length: int) -> int: ...
     def cx_append_at(self, appender: Handle, index: int, data: Data, length: int) -> int:
         """1 appended, 0 already written, CX_E_INDEX beyond the next index (which error.value is)."""
+    def cx_total_length(self, lengths: CData, count: int) -> int: ...
+    def cx_append_padding(self, appender: Handle) -> int: ...
     def cx_sync(self, appender: Handle) -> int: ...
     def cx_pretouch(self, appender: Handle) -> int:
         """Bytes populated ahead of the append position."""
@@ -245,7 +252,7 @@ class _Lib:
     def cx_tailer_free(self, tailer: Handle) -> None: ...
     def cx_read(self, tailer: Handle, excerpt: Excerpt, with_meta: int) -> int:
         """1 and the next document, or 0 if there is none (yet)."""
-    def cx_scan(self, tailer: Handle, batch: Batch, limit: int) -> int:
+    def cx_scan(self, tailer: Handle, batch: Batch, limit: int, gather: int) -> int:
         """Number of messages found, 0 if there is none (yet); the tailer then stands after them."""
     def cx_batch_format(self, batch: Batch, format: CData, capacity: int) -> int:
         """Writes the struct format that takes the messages out of the region; returns its length."""

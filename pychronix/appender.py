@@ -433,7 +433,8 @@ class Appender:
         """Appends all of a chunk and adds their indexes to ``pieces``; returns the number of bytes."""
         try:
             lengths = array("I", map(len, chunk))  # type: ignore[arg-type]
-            size = sum(lengths)
+            pointer = _boundary.lengths_pointer(lengths)
+            size = lib.cx_total_length(pointer, len(chunk))
             joined = b"" if size > _CHUNK_BYTES and len(chunk) > 1 else b"".join(chunk)
         except (TypeError, OverflowError, BufferError):
             size = -1
@@ -448,25 +449,25 @@ class Appender:
             if longest > _UINT32_MAX:
                 raise MessageTooLongError(f"a message has at most {lib.CX_MESSAGE_MAX} bytes, not {longest}")
             return self._append_chunk(plain, pieces)
-        self._append_joined(joined, lengths, pieces)
+        self._append_joined(joined, pointer, len(chunk), pieces)
         return size
 
-    def _append_joined(self, joined: bytes, lengths: array[int], pieces: list[range]) -> None:
+    def _append_joined(self, joined: bytes, lengths: CData, total: int, pieces: list[range]) -> None:
+        """Appends ``total`` messages that lie back to back in ``joined``."""
         first = _boundary.out_int64()
-        pointer = _boundary.lengths_pointer(lengths)
         done = at = 0
         while True:
             data = _boundary.advance(joined, at) if at else joined
-            count = self._append_rest(data, pointer + done, len(lengths) - done, first)
+            count = self._append_rest(data, lengths + done, total - done, first)
             start = first[0]
             if pieces and pieces[-1].stop == start:
                 pieces[-1] = range(pieces[-1].start, start + count)
             else:
                 pieces.append(range(start, start + count))
             self._announce()
-            if done + count >= len(lengths):
+            if done + count >= total:
                 return
-            at += sum(lengths[done : done + count])
+            at += lib.cx_total_length(lengths + done, count)
             done += count
 
     def _append_rest(self, data: bytes | CData, lengths: CData, count: int, first: CData) -> int:
@@ -516,7 +517,7 @@ class ObservedAppender(Appender):
 
     def _tick(self) -> None:
         if self._clock is not None:
-            lib.cx_set_clock(self._number, self._clock() // 1_000_000)
+            _boundary.checked(lib.cx_set_clock(self._number, self._clock() // 1_000_000), self._path)
 
     def _announce(self) -> None:
         if self._told is None:

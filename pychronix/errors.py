@@ -34,7 +34,6 @@ __all__ = [
     "ForkedError",
     "IndexRangeError",
     "KeyNotFoundError",
-    "LockLostError",
     "LockedError",
     "MessageTooLongError",
     "NotFoundError",
@@ -257,9 +256,3 @@ class SettingsChangedError(ChronixError, RuntimeError):
     """The stored settings kept changing while the queue was being opened."""
 
     default_hint = "another process is recreating this queue; try again"
-
-
-class LockLostError(ChronixError, RuntimeError):
-    """Somebody forced the write lock open while this appender held it."""
-
-    default_hint = "look for an UnlockMain, or a Java process with dont.recover.lock.timeout=false and a short timeout"

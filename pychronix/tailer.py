@@ -532,7 +532,7 @@ class Tailer:
         batch.count = 0
         self._read_before = self._facts.last_read_index
         self._pending = _SCANNED
-        count = lib.cx_scan(self._number, batch, limit)
+        count = lib.cx_scan(self._number, batch, limit, 1)
         if count <= 0:
             self._pending = _NOTHING
             if count == lib.CX_E_NOT_READY:

@@ -21,7 +21,6 @@ BUILTINS = {
     "ForkedError": RuntimeError,
     "IndexRangeError": IndexError,
     "KeyNotFoundError": KeyError,
-    "LockLostError": RuntimeError,
     "LockedError": TimeoutError,
     "MessageTooLongError": ValueError,
     "NotFoundError": FileNotFoundError,

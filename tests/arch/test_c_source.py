@@ -24,9 +24,10 @@ RANKS = [
     {"chronix_api"},
     {"cx_atomic", "cx_error", "cx_fault"},
     {"cx_map", "cx_roll", "cx_wire"},
+    {"cx_handle"},
     {"cx_table", "cx_store"},
-    {"cx_queue"},
-    {"cx_appender", "cx_tailer"},
+    {"cx5_queue", "cx_api"},
+    {"cx5_appender", "cx5_tailer"},
 ]
 
 FORBIDDEN = {
@@ -46,7 +47,7 @@ ONLY_IN = {
     "atomics": (r"__atomic_|__sync_|stdatomic|\b_Atomic\b", {"cx_atomic.h"}),
     "mappings and growth": (
         r"\b(?:mmap|munmap|mremap|mprotect|madvise|ftruncate|truncate|msync|sync_file_range|fallocate|posix_fallocate)"
-        # cx_queue keeps one anonymous page, which tells a child of fork() that it is one.
+        # cx_api keeps one anonymous page, which tells a child of fork() that it is one.
         r"\s*\((?!page\b|.*->alive\b|.*MAP_ANONYMOUS)",
         {"cx_map.c"},
     ),

@@ -1,4 +1,4 @@
-/* cx_tailer.c -- reading a queue across its cycles (spec 8).
+/* cx5_tailer.c -- reading a queue across its cycles (spec 8).
  *
  * A tailer is an index (of the next message), a direction and a state; `offset` is where a forward reader looks next, and
  * is good only while `located` says that it belongs to the index. States, and what the next read does in each:
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cx_queue.h"
+#include "cx5_queue.h"
 
 /* A batch ends when its messages span more than this: what is copied at once stays in the cache. */
 #define REGION_BYTES (1LL << 20)
@@ -28,9 +28,8 @@
 #define SWEEP_BYTES (16LL << 20)
 
 typedef struct {
-    cx_queue *queue;
-    int32_t in_use;
-    int32_t closed;
+    cx_tailer base;
+    cx5_queue *queue;
     cx_store store;           /* store.head == NULL: none open */
     int64_t offset;           /* of the next header, if located */
     bool located;
@@ -41,48 +40,21 @@ typedef struct {
     int64_t position_seen;
     int64_t recovered;
     int64_t swept;            /* where the run of reads began of which nothing was forgotten yet; a move begins a new run */
-    cx_window *lent;          /* of the document handed out last: stays mapped although the tailer moved to another file */
-    cx_tailer_info info;
-} cx_tailer;
+} cx5_tailer;
+
+_Static_assert(sizeof(cx5_tailer) <= CX5_TAILER_BYTES, "cx5_format allocates this much");
 
 /* --- handle ------------------------------------------------------------------------------------------------------ */
 
-static int32_t guard(cx_tailer *tailer)
-{
-    if (tailer == NULL)
-        return cx_fail(CX_E_CLOSED, NULL, -1, 0, "there is no tailer");
-    if (*tailer->queue->alive != CX_ALIVE)
-        return cx_fail(CX_E_FORKED, tailer->queue->path, -1, 0, "the tailer was opened before fork()");
-    if (!cx_claim_flag(&tailer->in_use))
-        return cx_fail(CX_E_BUSY, tailer->queue->path, -1, 0, "another thread is using this tailer");
-    if (tailer->closed) {
-        cx_drop_flag(&tailer->in_use);
-        return cx_fail(CX_E_CLOSED, tailer->queue->path, -1, 0, "the tailer is closed");
-    }
-    return 0;
-}
-
-static void unguard(cx_tailer *tailer)
-{
-    cx_drop_flag(&tailer->in_use);
-}
-
-static void close_store(cx_tailer *tailer)
+static void close_store(cx5_tailer *tailer)
 {
     if (tailer->store.head != NULL)
         cx_store_close(&tailer->store);
     tailer->located = false;
 }
 
-static void close_files(cx_tailer *tailer)
-{
-    close_store(tailer);
-    cx_window_drop(tailer->lent);
-    tailer->lent = NULL;
-}
-
 /* Called as reading goes on, with the place it has come to. */
-static void sweep(cx_tailer *tailer, int64_t offset)
+static void sweep(cx5_tailer *tailer, int64_t offset)
 {
     int64_t distance = offset - tailer->swept;
     if (distance > -SWEEP_BYTES && distance < SWEEP_BYTES)
@@ -97,22 +69,22 @@ static void sweep(cx_tailer *tailer, int64_t offset)
 }
 
 /* A move begins a new run. The pages of far ones stay mapped: random reads would otherwise fault at each. */
-static void note_move(cx_tailer *tailer, int64_t offset)
+static void note_move(cx5_tailer *tailer, int64_t offset)
 {
     int64_t distance = offset - tailer->swept;
     if (distance > -KEEP_BYTES && distance < KEEP_BYTES)
         return;
     /* A backward reader looks its message up again and again: near the run it is on, it goes on with it. */
-    if (tailer->info.direction == CX_BACKWARD && distance < 0 && distance > -2 * SWEEP_BYTES)
+    if (tailer->base.info.direction == CX_BACKWARD && distance < 0 && distance > -2 * SWEEP_BYTES)
         return;
     tailer->swept = offset;
 }
 
 /* --- the index, and where named tailers keep it ------------------------------------------------------------------- */
 
-static void set_index(cx_tailer *tailer, int64_t index)
+static void set_index(cx5_tailer *tailer, int64_t index)
 {
-    tailer->info.index = index;
+    tailer->base.info.index = index;
     if (tailer->position == NULL)
         return;
     cx_store_i64(tailer->position, index);
@@ -121,40 +93,40 @@ static void set_index(cx_tailer *tailer, int64_t index)
         cx_add_i64(tailer->version, 1);
 }
 
-static int64_t cycle_of(const cx_tailer *tailer)
+static int64_t cycle_of(const cx5_tailer *tailer)
 {
-    return cx_cycle_of(tailer->queue, tailer->info.index);
+    return cx_cycle_of(&tailer->queue->base, tailer->base.info.index);
 }
 
-static int64_t sequence_of(const cx_tailer *tailer)
+static int64_t sequence_of(const cx5_tailer *tailer)
 {
-    return cx_sequence_of(tailer->queue, tailer->info.index);
+    return cx_sequence_of(&tailer->queue->base, tailer->base.info.index);
 }
 
 /* --- cycles ------------------------------------------------------------------------------------------------------ */
 
 /* Opens the roll file of a cycle, if it is not the open one already: 1; 0 if there is none (or it is not ready yet); a code. */
-static int32_t open_cycle(cx_tailer *tailer, int64_t cycle)
+static int32_t open_cycle(cx5_tailer *tailer, int64_t cycle)
 {
     if (tailer->store.head != NULL && tailer->store.cycle == cycle)
         return 1;
     char path[CX_PATH_MAX];
     if (cycle < 0 || cycle > INT32_MAX)
         return 0;
-    int32_t code = cx_queue_path(tailer->queue, cycle, path);
+    int32_t code = cx5_path(tailer->queue, cycle, path);
     if (code < 0)
         return code == CX_E_USAGE ? 0 : code;   /* beyond the calendar no file can be */
     cx_store *store = malloc(sizeof *store);
     if (store == NULL)
         return cx_fail(CX_E_NO_MEMORY, path, -1, 0, "no memory for a roll file");
-    code = cx_store_open(store, path, cycle, false);
+    code = cx_store_open(store, path, cycle);
     if (code == 0) {
         close_store(tailer);
         tailer->store = *store;
         tailer->located = false;
-        tailer->info.cycle = cycle;
-        tailer->info.acquired++;
-        tailer->info.acquired_cycle = cycle;
+        tailer->base.info.cycle = cycle;
+        tailer->base.info.acquired++;
+        tailer->base.info.acquired_cycle = cycle;
         code = 1;
     } else if (code == CX_E_NOT_READY || code == CX_E_NOT_FOUND) {
         code = 0;
@@ -164,7 +136,7 @@ static int32_t open_cycle(cx_tailer *tailer, int64_t cycle)
 }
 
 /* Messages of the open cycle. */
-static int32_t count_messages(cx_tailer *tailer, int64_t *count)
+static int32_t count_messages(cx5_tailer *tailer, int64_t *count)
 {
     cx_place end = {0, 0};
     bool eof;
@@ -174,26 +146,26 @@ static int32_t count_messages(cx_tailer *tailer, int64_t *count)
 }
 
 /* Stands on the start of a cycle's file: 1, or as open_cycle. */
-static int32_t stand_at_start(cx_tailer *tailer, int64_t cycle)
+static int32_t stand_at_start(cx5_tailer *tailer, int64_t cycle)
 {
     int32_t code = open_cycle(tailer, cycle);
     if (code <= 0)
         return code;
-    set_index(tailer, cx_index_of(tailer->queue, cycle, 0));
+    set_index(tailer, cx_index_of(&tailer->queue->base, cycle, 0));
     tailer->offset = 0;
     tailer->located = true;
     note_move(tailer, 0);
-    tailer->info.state = CX_FOUND_IN_CYCLE;
+    tailer->base.info.state = CX_FOUND_IN_CYCLE;
     return 1;
 }
 
 /* Stands on the last message of the nearest earlier cycle that has one: 1, 0 (then BEYOND_START_OF_CYCLE), or a code. */
-static int32_t wind_back(cx_tailer *tailer, int64_t cycle)
+static int32_t wind_back(cx5_tailer *tailer, int64_t cycle)
 {
-    cx_queue *queue = tailer->queue;
+    cx5_queue *queue = tailer->queue;
     int64_t earlier, first = 0;
     int32_t code;
-    while ((code = cx_queue_neighbour(queue, cycle, -1, &earlier)) > 0) {
+    while ((code = cx5_neighbour(queue, cycle, -1, &earlier)) > 0) {
         int64_t count = 0;
         first = cycle = earlier;
         if ((code = open_cycle(tailer, earlier)) < 0)
@@ -201,42 +173,42 @@ static int32_t wind_back(cx_tailer *tailer, int64_t cycle)
         if (code == 1 && (code = count_messages(tailer, &count)) < 0)
             return code;
         if (count > 0) {
-            set_index(tailer, cx_index_of(queue, earlier, count - 1));
+            set_index(tailer, cx_index_of(&queue->base, earlier, count - 1));
             tailer->located = false;
-            tailer->info.state = CX_FOUND_IN_CYCLE;
+            tailer->base.info.state = CX_FOUND_IN_CYCLE;
             return 1;
         }
     }
     if (code < 0)
         return code;
-    if ((code = cx_queue_first(queue, &first)) < 0)
+    if ((code = cx5_first(queue, &first)) < 0)
         return code;
-    if (tailer->info.index != cx_index_of(queue, first - 1, -1))   /* looking in vain again moves nothing */
-        set_index(tailer, cx_index_of(queue, first - 1, -1));
+    if (tailer->base.info.index != cx_index_of(&queue->base, first - 1, -1))   /* looking in vain again moves nothing */
+        set_index(tailer, cx_index_of(&queue->base, first - 1, -1));
     tailer->located = false;
-    tailer->info.state = CX_BEYOND_START_OF_CYCLE;
+    tailer->base.info.state = CX_BEYOND_START_OF_CYCLE;
     return 0;
 }
 
 /* --- moving ------------------------------------------------------------------------------------------------------ */
 
-static int32_t move_to_index(cx_tailer *tailer, int64_t index)
+static int32_t move_to_index(cx5_tailer *tailer, int64_t index)
 {
-    cx_queue *queue = tailer->queue;
+    cx5_queue *queue = tailer->queue;
     if (index < 0)
         return 0;
-    int64_t cycle = cx_cycle_of(queue, index), offset, last;
+    int64_t cycle = cx_cycle_of(&queue->base, index), offset, last;
     int32_t code = open_cycle(tailer, cycle);
     if (code < 0)
         return code;
     if (code == 0) {
-        if (tailer->store.head != NULL || tailer->info.state != CX_UNINITIALISED)
-            tailer->info.state = tailer->info.direction == CX_BACKWARD ? CX_BEYOND_START_OF_CYCLE : CX_CYCLE_NOT_FOUND;
+        if (tailer->store.head != NULL || tailer->base.info.state != CX_UNINITIALISED)
+            tailer->base.info.state = tailer->base.info.direction == CX_BACKWARD ? CX_BEYOND_START_OF_CYCLE : CX_CYCLE_NOT_FOUND;
         tailer->located = false;
         return 0;
     }
     set_index(tailer, index);
-    code = cx_store_find(&tailer->store, cx_sequence_of(queue, index), &offset);
+    code = cx_store_find(&tailer->store, cx_sequence_of(&queue->base, index), &offset);
     if (code < 0) {
         tailer->located = false;
         return code;
@@ -246,44 +218,44 @@ static int32_t move_to_index(cx_tailer *tailer, int64_t index)
     note_move(tailer, offset);
     switch (code) {
     case CX_FIND_FOUND:
-        tailer->info.state = CX_FOUND_IN_CYCLE;
+        tailer->base.info.state = CX_FOUND_IN_CYCLE;
         return 1;
     case CX_FIND_BEYOND:
-        tailer->info.state = CX_NOT_REACHED_IN_CYCLE;
+        tailer->base.info.state = CX_NOT_REACHED_IN_CYCLE;
         return 0;
     case CX_FIND_EOF:
-        tailer->info.state = CX_END_OF_CYCLE;
+        tailer->base.info.state = CX_END_OF_CYCLE;
         return 0;
     default:
         /* The next to be written; in a cycle that is not the last it never will be (spec 8.3). */
-        code = cx_queue_last(queue, &last);
-        tailer->info.state = code > 0 && cycle < last ? CX_END_OF_CYCLE : CX_FOUND_IN_CYCLE;
+        code = cx5_last(queue, &last);
+        tailer->base.info.state = code > 0 && cycle < last ? CX_END_OF_CYCLE : CX_FOUND_IN_CYCLE;
         return code < 0 ? code : 0;
     }
 }
 
-static int32_t to_start(cx_tailer *tailer)
+static int32_t to_start(cx5_tailer *tailer)
 {
     int64_t first;
-    int32_t code = cx_queue_first(tailer->queue, &first);
+    int32_t code = cx5_first(tailer->queue, &first);
     if (code == 0) {
         close_store(tailer);
-        tailer->info.state = CX_UNINITIALISED;
+        tailer->base.info.state = CX_UNINITIALISED;
         return 0;
     }
     if (code > 0)
         code = stand_at_start(tailer, first);
     if (code == 0)
-        tailer->info.state = CX_UNINITIALISED;   /* its first file is just being created */
+        tailer->base.info.state = CX_UNINITIALISED;   /* its first file is just being created */
     return code;
 }
 
-static int32_t to_end(cx_tailer *tailer)
+static int32_t to_end(cx5_tailer *tailer)
 {
-    cx_queue *queue = tailer->queue;
+    cx5_queue *queue = tailer->queue;
     int64_t cycle, at = INT64_MAX, newest = -1;
     int32_t code;
-    while ((code = cx_queue_neighbour(queue, at, -1, &cycle)) > 0) {
+    while ((code = cx5_neighbour(queue, at, -1, &cycle)) > 0) {
         at = cycle;
         if ((code = open_cycle(tailer, cycle)) < 0)
             return code;
@@ -297,17 +269,17 @@ static int32_t to_end(cx_tailer *tailer)
             return code;
         if (end.sequence == 0)
             continue;
-        if (tailer->info.direction == CX_BACKWARD) {
-            set_index(tailer, cx_index_of(queue, cycle, end.sequence - 1));
+        if (tailer->base.info.direction == CX_BACKWARD) {
+            set_index(tailer, cx_index_of(&queue->base, cycle, end.sequence - 1));
             tailer->located = false;
-            tailer->info.state = CX_FOUND_IN_CYCLE;
+            tailer->base.info.state = CX_FOUND_IN_CYCLE;
             return 1;
         }
-        set_index(tailer, cx_index_of(queue, cycle, end.sequence));
+        set_index(tailer, cx_index_of(&queue->base, cycle, end.sequence));
         tailer->offset = end.offset;
         tailer->located = true;
         note_move(tailer, end.offset);
-        tailer->info.state = eof || cycle < newest ? CX_END_OF_CYCLE : CX_FOUND_IN_CYCLE;
+        tailer->base.info.state = eof || cycle < newest ? CX_END_OF_CYCLE : CX_FOUND_IN_CYCLE;
         return 1;
     }
     if (code < 0)
@@ -318,32 +290,32 @@ static int32_t to_end(cx_tailer *tailer)
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
 /* One step of the state machine towards a readable place: 1 try to read there, 0 nothing to read (yet), or a code. */
-static int32_t approach(cx_tailer *tailer)
+static int32_t approach(cx5_tailer *tailer)
 {
-    cx_queue *queue = tailer->queue;
+    cx5_queue *queue = tailer->queue;
     int64_t cycle;
     int32_t code;
-    int32_t direction = tailer->info.direction;
-    switch (tailer->info.state) {
+    int32_t direction = tailer->base.info.direction;
+    switch (tailer->base.info.state) {
     case CX_UNINITIALISED:
         return to_start(tailer);
     case CX_NOT_REACHED_IN_CYCLE:
-        code = move_to_index(tailer, tailer->info.index);
-        return code != 0 ? code : tailer->info.state != CX_NOT_REACHED_IN_CYCLE;
+        code = move_to_index(tailer, tailer->base.info.index);
+        return code != 0 ? code : tailer->base.info.state != CX_NOT_REACHED_IN_CYCLE;
     case CX_CYCLE_NOT_FOUND:
-        code = move_to_index(tailer, tailer->info.index);
-        if (code != 0 || tailer->info.state != CX_CYCLE_NOT_FOUND)
+        code = move_to_index(tailer, tailer->base.info.index);
+        if (code != 0 || tailer->base.info.state != CX_CYCLE_NOT_FOUND)
             return code < 0 ? code : 1;
-        code = cx_queue_first(queue, &cycle);
+        code = cx5_first(queue, &cycle);
         if (code > 0)
             code = direction == CX_FORWARD && cycle_of(tailer) < cycle ? to_start(tailer) : 0;
         return code;
     case CX_BEYOND_START_OF_CYCLE:
         if (direction == CX_FORWARD) {
-            tailer->info.state = CX_UNINITIALISED;
+            tailer->base.info.state = CX_UNINITIALISED;
             return 1;
         }
-        if (direction == CX_NONE || tailer->info.index < 0)
+        if (direction == CX_NONE || tailer->base.info.index < 0)
             return 0;
         return wind_back(tailer, cycle_of(tailer) + 1);
     case CX_END_OF_CYCLE:
@@ -357,15 +329,15 @@ static int32_t approach(cx_tailer *tailer)
                     return code;
                 if (count > 0) {
                     int64_t sequence = sequence_of(tailer) < count ? sequence_of(tailer) : count - 1;
-                    set_index(tailer, cx_index_of(queue, cycle_of(tailer), sequence));
+                    set_index(tailer, cx_index_of(&queue->base, cycle_of(tailer), sequence));
                     tailer->located = false;
-                    tailer->info.state = CX_FOUND_IN_CYCLE;
+                    tailer->base.info.state = CX_FOUND_IN_CYCLE;
                     return 1;
                 }
             }
             return wind_back(tailer, cycle_of(tailer));
         }
-        code = cx_queue_neighbour(queue, cycle_of(tailer), 1, &cycle);
+        code = cx5_neighbour(queue, cycle_of(tailer), 1, &cycle);
         return code > 0 ? stand_at_start(tailer, cycle) : code;
     default:
         return 1;
@@ -373,43 +345,43 @@ static int32_t approach(cx_tailer *tailer)
 }
 
 /* Backward and fixed readers find their message by index each time. */
-static int32_t relocate(cx_tailer *tailer)
+static int32_t relocate(cx5_tailer *tailer)
 {
-    int64_t index = tailer->info.index;
+    int64_t index = tailer->base.info.index;
     int32_t code = move_to_index(tailer, index);
     if (code != 0)
         return code;
     /* Standing after the last message (as after to_end going forward): the one before it is meant. */
-    if (tailer->info.state == CX_BEYOND_START_OF_CYCLE || tailer->info.state == CX_CYCLE_NOT_FOUND)
+    if (tailer->base.info.state == CX_BEYOND_START_OF_CYCLE || tailer->base.info.state == CX_CYCLE_NOT_FOUND)
         return 0;
     int64_t count;
     if ((code = count_messages(tailer, &count)) < 0)
         return code;
     if (count == 0) {
-        code = tailer->info.direction == CX_BACKWARD ? wind_back(tailer, cycle_of(tailer)) : 0;
-        return code <= 0 ? code : move_to_index(tailer, tailer->info.index);
+        code = tailer->base.info.direction == CX_BACKWARD ? wind_back(tailer, cycle_of(tailer)) : 0;
+        return code <= 0 ? code : move_to_index(tailer, tailer->base.info.index);
     }
     return sequence_of(tailer) == count ? move_to_index(tailer, index - 1) : 0;
 }
 
 /* Brings the tailer to a ready document: 1 with its header and payload; 0 if there is none (yet); or a code. */
-static int32_t settle(cx_tailer *tailer, bool with_meta, uint32_t *header, uint8_t **document)
+static int32_t settle(cx5_tailer *tailer, bool with_meta, uint32_t *header, uint8_t **document)
 {
     for (;;) {   /* each turn moves to another existing cycle, or ends */
         int32_t code;
-        if (tailer->info.state != CX_FOUND_IN_CYCLE) {
+        if (tailer->base.info.state != CX_FOUND_IN_CYCLE) {
             code = approach(tailer);
             if (code <= 0)
                 return code;
             continue;
         }
-        if (tailer->info.direction != CX_FORWARD || !tailer->located) {
-            code = tailer->info.direction == CX_FORWARD ? move_to_index(tailer, tailer->info.index) : relocate(tailer);
+        if (tailer->base.info.direction != CX_FORWARD || !tailer->located) {
+            code = tailer->base.info.direction == CX_FORWARD ? move_to_index(tailer, tailer->base.info.index) : relocate(tailer);
             if (code < 0)
                 return code;
-            if (code == 0 && tailer->info.state != CX_FOUND_IN_CYCLE && tailer->info.direction == CX_FORWARD)
+            if (code == 0 && tailer->base.info.state != CX_FOUND_IN_CYCLE && tailer->base.info.direction == CX_FORWARD)
                 continue;
-            if (code == 0 && (tailer->info.direction != CX_FORWARD || !tailer->located))
+            if (code == 0 && (tailer->base.info.direction != CX_FORWARD || !tailer->located))
                 return 0;
         }
         cx_store *store = &tailer->store;
@@ -423,50 +395,43 @@ static int32_t settle(cx_tailer *tailer, bool with_meta, uint32_t *header, uint8
         }
         if (*header != CX_EOF)
             return 1;
-        tailer->info.state = CX_END_OF_CYCLE;
+        tailer->base.info.state = CX_END_OF_CYCLE;
     }
 }
 
 /* After `count` messages were read in reading direction, the last of them with sequence `sequence`. */
-static void advance(cx_tailer *tailer, int64_t sequence)
+static void advance(cx5_tailer *tailer, int64_t sequence)
 {
-    cx_queue *queue = tailer->queue;
+    cx5_queue *queue = tailer->queue;
     int64_t cycle = cycle_of(tailer);
-    tailer->info.last_read_index = cx_index_of(queue, cycle, sequence);
-    if (tailer->info.direction == CX_FORWARD) {
-        set_index(tailer, cx_index_of(queue, cycle, sequence + 1));
-    } else if (tailer->info.direction == CX_BACKWARD) {
+    tailer->base.info.last_read_index = cx_index_of(&queue->base, cycle, sequence);
+    if (tailer->base.info.direction == CX_FORWARD) {
+        set_index(tailer, cx_index_of(&queue->base, cycle, sequence + 1));
+    } else if (tailer->base.info.direction == CX_BACKWARD) {
         tailer->located = false;
         if (sequence == 0) {
             if (wind_back(tailer, cycle) < 0) {   /* what was read is whole: the next read meets the damage, and says it */
-                set_index(tailer, cx_index_of(queue, cycle - 1, -1));
+                set_index(tailer, cx_index_of(&queue->base, cycle - 1, -1));
                 tailer->located = false;
-                tailer->info.state = CX_BEYOND_START_OF_CYCLE;
+                tailer->base.info.state = CX_BEYOND_START_OF_CYCLE;
             }
             return;
         }
         int64_t next = sequence - 1;
         if (tailer->striding)
-            next -= next % queue->settings.stride;
-        set_index(tailer, cx_index_of(queue, cycle, next));
+            next -= next % queue->base.settings.stride;
+        set_index(tailer, cx_index_of(&queue->base, cycle, next));
     } else {
-        set_index(tailer, cx_index_of(queue, cycle, sequence));
+        set_index(tailer, cx_index_of(&queue->base, cycle, sequence));
     }
 }
 
-/* Keeps the window of what is handed out until the next document is. */
-static uintptr_t lend(cx_tailer *tailer)
+static uintptr_t lend(cx5_tailer *tailer)
 {
-    cx_window *window = tailer->store.file.window[CX_DATA];
-    if (window != tailer->lent) {
-        cx_window_retain(window);
-        cx_window_drop(tailer->lent);
-        tailer->lent = window;
-    }
-    return (uintptr_t)window;
+    return cx_lend(&tailer->base, tailer->store.file.window[CX_DATA]);
 }
 
-static int32_t check_size(cx_tailer *tailer, bool always)
+static int32_t check_size(cx5_tailer *tailer, bool always)
 {
     cx_store *store = &tailer->store;
     if (store->head == NULL)
@@ -481,72 +446,63 @@ static int32_t check_size(cx_tailer *tailer, bool always)
 }
 
 /* Named tailers: follows a position that somebody else moved; takes the lock of a replicated one. */
-static int32_t begin_named(cx_tailer *tailer)
+static int32_t begin_named(cx5_tailer *tailer)
 {
     if (tailer->position == NULL)
         return 0;
     if (tailer->lock != NULL) {
-        int32_t code = cx_lock_word(tailer->queue, tailer->lock, &tailer->recovered);
+        int32_t code = cx5_lock_word(tailer->queue, tailer->lock, &tailer->recovered);
         if (code < 0)
             return code;
     }
     int64_t stored = cx_load_i64(tailer->position);
     if (stored != tailer->position_seen) {
-        tailer->position_seen = tailer->info.index = stored;
+        tailer->position_seen = tailer->base.info.index = stored;
         tailer->located = false;
-        tailer->info.state = CX_FOUND_IN_CYCLE;
+        tailer->base.info.state = CX_FOUND_IN_CYCLE;
         if (stored == 0) {
             close_store(tailer);
-            tailer->info.state = CX_UNINITIALISED;
+            tailer->base.info.state = CX_UNINITIALISED;
         } else if (tailer->store.head == NULL || tailer->store.cycle != cycle_of(tailer)) {
-            tailer->info.state = CX_NOT_REACHED_IN_CYCLE;
+            tailer->base.info.state = CX_NOT_REACHED_IN_CYCLE;
         }
     }
     return 0;
 }
 
-static void end_named(cx_tailer *tailer)
+static void end_named(cx5_tailer *tailer)
 {
     if (tailer->lock != NULL)
-        (void)cx_unlock_word(tailer->queue, tailer->lock);
+        (void)cx5_unlock_word(tailer->queue, tailer->lock);
 }
 
-int32_t cx_read(uintptr_t handle, cx_excerpt *excerpt, int32_t with_meta)
+int32_t cx5_read(cx_tailer *base, cx_excerpt *excerpt, bool with_meta)
 {
-    cx_tailer *tailer = (cx_tailer *)handle;
-    int32_t code = guard(tailer);
-    if (code < 0)
-        return code;
+    cx5_tailer *tailer = (cx5_tailer *)base;
     uint32_t header = 0;
     uint8_t *document = NULL;
-    if ((code = check_size(tailer, false)) == 0 && (code = begin_named(tailer)) == 0) {
-        code = settle(tailer, with_meta != 0, &header, &document);
-        if (code > 0) {
-            *excerpt = (cx_excerpt){.address = (uintptr_t)document, .data = (const char *)document,
-                                    .length = cx_length_of(header), .index = tailer->info.index, .offset = tailer->offset,
-                                    .window = lend(tailer), .meta = !cx_is_data(header)};
-            for (int64_t at = 0; at < excerpt->length; at += PAGE_BYTES)
-                (void)*(volatile const uint8_t *)(document + at);   /* page faults happen here, without the GIL */
-            sweep(tailer, tailer->offset);
-            if (tailer->info.direction != CX_NONE || excerpt->meta)
-                tailer->offset = cx_store_next(&tailer->store, tailer->offset, header);
-            if (!excerpt->meta)
-                advance(tailer, sequence_of(tailer));
-        }
-        end_named(tailer);
+    int32_t code = check_size(tailer, false);
+    if (code < 0 || (code = begin_named(tailer)) < 0)
+        return code;
+    code = settle(tailer, with_meta, &header, &document);
+    if (code > 0) {
+        *excerpt = (cx_excerpt){.address = (uintptr_t)document, .data = (const char *)document,
+                                .length = cx_length_of(header), .index = base->info.index, .offset = tailer->offset,
+                                .window = lend(tailer), .meta = !cx_is_data(header)};
+        for (int64_t at = 0; at < excerpt->length; at += PAGE_BYTES)
+            (void)*(volatile const uint8_t *)(document + at);   /* page faults happen here, without the GIL */
+        sweep(tailer, tailer->offset);
+        if (base->info.direction != CX_NONE || excerpt->meta)
+            tailer->offset = cx_store_next(&tailer->store, tailer->offset, header);
+        if (!excerpt->meta)
+            advance(tailer, sequence_of(tailer));
     }
-    unguard(tailer);
+    end_named(tailer);
     return code;
 }
 
-static void fill_equal(cx_batch *batch, int32_t length, int64_t pitch)
-{
-    batch->equal_length = length;
-    batch->pitch = (int32_t)pitch;
-}
-
 /* From the ready data document at tailer->offset on. */
-static int32_t scan_forward(cx_tailer *tailer, cx_batch *batch, int32_t limit)
+static int32_t scan_forward(cx5_tailer *tailer, cx_batch *batch, int32_t limit)
 {
     cx_store *store = &tailer->store;
     int64_t base = tailer->offset, at = base, pitch = 0;
@@ -588,12 +544,12 @@ static int32_t scan_forward(cx_tailer *tailer, cx_batch *batch, int32_t limit)
     }
     batch->address = (uintptr_t)(bytes + base);
     batch->region = stop - base;
-    batch->first_index = tailer->info.index;
+    batch->first_index = tailer->base.info.index;
     batch->window = lend(tailer);
     batch->count = count;
     batch->equal_length = -1;
     if (equal && count > 0)
-        fill_equal(batch, length, pitch);
+        batch->equal_length = length, batch->pitch = (int32_t)pitch;
     int64_t sequence = sequence_of(tailer) + count - 1;
     tailer->offset = at;
     sweep(tailer, base);
@@ -603,7 +559,7 @@ static int32_t scan_forward(cx_tailer *tailer, cx_batch *batch, int32_t limit)
 }
 
 /* The message at the tailer's index was found; the batch is it and those before it in the cycle. */
-static int32_t scan_backward(cx_tailer *tailer, cx_batch *batch, int32_t limit)
+static int32_t scan_backward(cx5_tailer *tailer, cx_batch *batch, int32_t limit)
 {
     cx_store *store = &tailer->store;
     int64_t last = sequence_of(tailer), last_offset = tailer->offset;
@@ -658,148 +614,94 @@ static int32_t scan_backward(cx_tailer *tailer, cx_batch *batch, int32_t limit)
     sweep(tailer, reach_to);
     batch->address = (uintptr_t)region;
     batch->region = reach_to - base;
-    batch->first_index = tailer->info.index;
+    batch->first_index = tailer->base.info.index;
     batch->window = lend(tailer);
     batch->count = count;
     batch->equal_length = -1;
     if (equal && low == base)
-        fill_equal(batch, length, pitch);
+        batch->equal_length = length, batch->pitch = (int32_t)pitch;
     advance(tailer, first);
     return count;
 }
 
-int32_t cx_scan(uintptr_t handle, cx_batch *batch, int32_t limit)
+int32_t cx5_scan(cx_tailer *base, cx_batch *batch, int32_t limit, bool gather)
 {
-    cx_tailer *tailer = (cx_tailer *)handle;
-    int32_t code = guard(tailer);
-    if (code < 0)
+    (void)gather;   /* messages of a cycle lie in one file anyway */
+    cx5_tailer *tailer = (cx5_tailer *)base;
+    if (tailer->position != NULL || tailer->striding)
+        return cx_fail(CX_E_USAGE, tailer->queue->base.path, -1, limit, "a named or striding tailer reads one message at a time");
+    uint32_t header;
+    uint8_t *document;
+    int32_t code = check_size(tailer, true);
+    if (code < 0 || (code = settle(tailer, false, &header, &document)) <= 0)
         return code;
-    batch->count = 0;
-    if (limit < 1 || limit > CX_BATCH || tailer->info.direction == CX_NONE || tailer->position != NULL || tailer->striding) {
-        code = cx_fail(CX_E_USAGE, tailer->queue->path, -1, limit, "a batch has 1 to %d messages of an unnamed tailer with a direction", CX_BATCH);
-    } else if ((code = check_size(tailer, true)) == 0) {
-        uint32_t header;
-        uint8_t *document;
-        code = settle(tailer, false, &header, &document);
-        if (code > 0)
-            code = tailer->info.direction == CX_FORWARD ? scan_forward(tailer, batch, limit) : scan_backward(tailer, batch, limit);
-    }
-    unguard(tailer);
-    return code;
+    return base->info.direction == CX_FORWARD ? scan_forward(tailer, batch, limit) : scan_backward(tailer, batch, limit);
 }
 
-int32_t cx_unread(uintptr_t handle, int64_t index, int64_t last_read)
+int32_t cx5_unread(cx_tailer *base, int64_t index, int64_t last_read)
 {
-    cx_tailer *tailer = (cx_tailer *)handle;
-    int32_t code = guard(tailer);
-    if (code < 0)
-        return code;
-    code = move_to_index(tailer, index);
-    tailer->info.last_read_index = last_read;
-    unguard(tailer);
+    int32_t code = move_to_index((cx5_tailer *)base, index);
+    base->info.last_read_index = last_read;
     return code < 0 ? code : 0;
 }
 
 /* --- positions --------------------------------------------------------------------------------------------------- */
 
-int32_t cx_set_direction(uintptr_t handle, int32_t direction)
+int32_t cx5_set_direction(cx_tailer *base, int32_t direction)
 {
-    cx_tailer *tailer = (cx_tailer *)handle;
-    int32_t code = guard(tailer);
-    if (code < 0)
-        return code;
-    if (direction < CX_BACKWARD || direction > CX_FORWARD) {
-        code = cx_fail(CX_E_USAGE, tailer->queue->path, -1, direction, "a direction is -1, 0 or 1");
-    } else {
-        int32_t before = tailer->info.direction;
-        if (before != direction)
-            tailer->located = false;   /* the index, not the offset, is the position: the next read looks it up */
-        tailer->info.direction = direction;
-        if (before == CX_BACKWARD && direction == CX_FORWARD)   /* now rather than then, as Java: its state is the same so */
-            code = move_to_index(tailer, tailer->info.index);
+    cx5_tailer *tailer = (cx5_tailer *)base;
+    int32_t before = base->info.direction;
+    if (before != direction)
+        tailer->located = false;   /* the index, not the offset, is the position: the next read looks it up */
+    base->info.direction = direction;
+    if (before == CX_BACKWARD && direction == CX_FORWARD) {   /* now rather than then, as Java: its state is the same so */
+        int32_t code = move_to_index(tailer, base->info.index);
+        return code < 0 ? code : 0;
     }
-    unguard(tailer);
-    return code < 0 ? code : 0;
-}
-
-int32_t cx_set_striding(uintptr_t handle, int32_t striding)
-{
-    cx_tailer *tailer = (cx_tailer *)handle;
-    int32_t code = guard(tailer);
-    if (code < 0)
-        return code;
-    tailer->striding = striding != 0;
-    unguard(tailer);
     return 0;
 }
 
-typedef int32_t (*cx_move)(cx_tailer *tailer, int64_t target);
-
-static int32_t start_move(cx_tailer *tailer, int64_t target)
+int32_t cx5_set_striding(cx_tailer *base, bool striding)
 {
-    (void)target;
-    return to_start(tailer);
+    ((cx5_tailer *)base)->striding = striding;
+    return 0;
 }
 
-static int32_t end_move(cx_tailer *tailer, int64_t target)
+static int32_t move_to_cycle(cx5_tailer *tailer, int64_t cycle)
 {
-    (void)target;
-    return to_end(tailer);
-}
-
-static int32_t cycle_move(cx_tailer *tailer, int64_t target)
-{
-    int32_t code = stand_at_start(tailer, target);
+    int32_t code = stand_at_start(tailer, cycle);
     if (code == 0 && tailer->store.head != NULL)
-        tailer->info.state = tailer->info.direction == CX_BACKWARD ? CX_BEYOND_START_OF_CYCLE : CX_CYCLE_NOT_FOUND;
+        tailer->base.info.state = tailer->base.info.direction == CX_BACKWARD ? CX_BEYOND_START_OF_CYCLE : CX_CYCLE_NOT_FOUND;
     return code;
 }
 
-static int32_t move(uintptr_t handle, cx_move how, int64_t target)
+int32_t cx5_move(cx_tailer *base, int32_t where, int64_t target)
 {
-    cx_tailer *tailer = (cx_tailer *)handle;
-    int32_t code = guard(tailer);
-    if (code < 0)
+    cx5_tailer *tailer = (cx5_tailer *)base;
+    int32_t code = check_size(tailer, true);
+    if (code < 0 || (code = begin_named(tailer)) < 0)
         return code;
-    if ((code = check_size(tailer, true)) == 0 && (code = begin_named(tailer)) == 0) {
-            code = how(tailer, target);
-        end_named(tailer);
+    switch (where) {
+    case CX_TO_START: code = to_start(tailer); break;
+    case CX_TO_END: code = to_end(tailer); break;
+    case CX_TO_INDEX: code = move_to_index(tailer, target); break;
+    default: code = move_to_cycle(tailer, target); break;
     }
-    unguard(tailer);
+    end_named(tailer);
     return code;
-}
-
-int32_t cx_to_start(uintptr_t handle)
-{
-    return move(handle, start_move, 0);
-}
-
-int32_t cx_to_end(uintptr_t handle)
-{
-    return move(handle, end_move, 0);
-}
-
-int32_t cx_move_to_index(uintptr_t handle, int64_t index)
-{
-    return move(handle, move_to_index, index);
-}
-
-int32_t cx_move_to_cycle(uintptr_t handle, int64_t cycle)
-{
-    return move(handle, cycle_move, cycle);
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
-static int32_t open_named(cx_tailer *tailer, const char *name)
+static int32_t open_named(cx5_tailer *tailer, const char *name)
 {
-    cx_queue *queue = tailer->queue;
+    cx5_queue *queue = tailer->queue;
     char key[CX_KEY_MAX + 16];
     bool replicated = strncmp(name, "replicated:", 11) == 0;
-    if (queue->settings.writable == 0)
-        return cx_fail(CX_E_READ_ONLY, queue->path, -1, 0, "a named tailer keeps its position in the queue: open it for writing");
+    if (queue->base.settings.writable == 0)
+        return cx_fail(CX_E_READ_ONLY, queue->base.path, -1, 0, "a named tailer keeps its position in the queue: open it for writing");
     if (strlen(name) == 0 || strlen(name) > CX_KEY_MAX - 32)
-        return cx_fail(CX_E_USAGE, queue->path, -1, (int64_t)strlen(name), "a tailer's name has 1 to %d bytes", CX_KEY_MAX - 32);
+        return cx_fail(CX_E_USAGE, queue->base.path, -1, (int64_t)strlen(name), "a tailer's name has 1 to %d bytes", CX_KEY_MAX - 32);
     if (replicated && queue->append_lock != NULL && cx_load_i64(queue->append_lock) != CX_UNLOCKED)
         return cx_fail(CX_E_APPEND_LOCKED, queue->table.file.path, -1, cx_load_i64(queue->append_lock) & 0x7FFFFFFF,
                        "replicated named tailers are not allowed on a replication sink (chronicle.append.lock is set)");
@@ -815,142 +717,35 @@ static int32_t open_named(cx_tailer *tailer, const char *name)
     }
     if (code < 0)
         return code;
-    tailer->info.index = tailer->position_seen = cx_load_i64(tailer->position);
-    if (tailer->info.index != 0) {
-        tailer->info.state = CX_NOT_REACHED_IN_CYCLE;
+    tailer->base.info.index = tailer->position_seen = cx_load_i64(tailer->position);
+    if (tailer->base.info.index != 0) {
+        tailer->base.info.state = CX_NOT_REACHED_IN_CYCLE;
         /* Only looks the position up; storing it again would count as an update. */
         void *position = tailer->position;
         tailer->position = NULL;
-        code = move_to_index(tailer, tailer->info.index);
+        code = move_to_index(tailer, tailer->base.info.index);
         tailer->position = position;
     }
     return code < 0 ? code : 0;
 }
 
-int32_t cx_tailer_open(uintptr_t handle, const char *name, uintptr_t *out)
+int32_t cx5_open_tailer(cx_tailer *base, const char *name)
 {
-    cx_queue *queue = (cx_queue *)handle;
-    int32_t code = cx_queue_adopt(queue);
-    if (code < 0)
-        return code;
-    cx_tailer *tailer = calloc(1, sizeof *tailer);
-    if (tailer == NULL) {
-        cx_queue_release(queue);
-        cx_queue_forget(queue);
-        return cx_fail(CX_E_NO_MEMORY, queue->path, -1, 0, "no memory for a tailer");
-    }
-    tailer->queue = queue;
+    cx5_tailer *tailer = (cx5_tailer *)base;
+    tailer->queue = (cx5_queue *)base->child.queue;
     tailer->store.file.fd = -1;
-    tailer->info = (cx_tailer_info){.cycle = INT32_MIN, .last_read_index = -1, .acquired_cycle = INT32_MIN,
-                                    .state = CX_UNINITIALISED, .direction = CX_FORWARD};
+    if (name != NULL)
+        return open_named(tailer, name);
     /* A new unnamed tailer on a queue with data stands at its start (spec 8.3). */
-    code = name != NULL ? open_named(tailer, name) : to_start(tailer);
-    if (code == CX_E_CORRUPT && name == NULL) {   /* a damaged first file keeps nobody from the others: the first read says it */
-        tailer->info.state = CX_UNINITIALISED;
+    int32_t code = to_start(tailer);
+    if (code == CX_E_CORRUPT) {   /* a damaged first file keeps nobody from the others: the first read says it */
+        base->info.state = CX_UNINITIALISED;
         code = 0;
     }
-    if (code < 0) {
-        cx_tailer_free((uintptr_t)tailer);
-        return code;
-    }
-    *out = (uintptr_t)tailer;
-    return 0;
+    return code < 0 ? code : 0;
 }
 
-const cx_tailer_info *cx_tailer_facts(uintptr_t handle)
+void cx5_close_tailer(cx_tailer *base)
 {
-    return &((cx_tailer *)handle)->info;
-}
-
-int32_t cx_tailer_close(uintptr_t handle)
-{
-    cx_tailer *tailer = (cx_tailer *)handle;
-    cx_error_info kept;
-    cx_error_keep(&kept);
-    int32_t code = guard(tailer);
-    if (code == CX_E_CLOSED || code == CX_E_FORKED) {
-        cx_error_restore(&kept);
-        return 0;
-    }
-    if (code < 0)
-        return code;
-    close_files(tailer);
-    tailer->closed = 1;
-    cx_queue_release(tailer->queue);
-    unguard(tailer);
-    return 0;
-}
-
-void cx_tailer_free(uintptr_t handle)
-{
-    cx_tailer *tailer = (cx_tailer *)handle;
-    if (tailer == NULL)
-        return;
-    cx_tailer_close(handle);
-    if (!tailer->closed)   /* a forked child's copy: windows and descriptors are the child's own */
-        close_files(tailer);
-    cx_queue_forget(tailer->queue);
-    free(tailer);
-}
-
-int32_t cx_window_acquire(uintptr_t handle, uintptr_t window_handle, uint64_t *address, int64_t *length)
-{
-    cx_tailer *tailer = (cx_tailer *)handle;
-    int32_t code = guard(tailer);
-    if (code < 0)
-        return code;
-    cx_window *window = tailer->lent;
-    if (window == NULL || (uintptr_t)window != window_handle) {
-        code = cx_fail(CX_E_USAGE, tailer->queue->path, -1, 0, "the window is no longer this tailer's");
-    } else {
-        cx_window_retain(window);
-        *address = (uintptr_t)window->base;
-        *length = window->length;
-    }
-    unguard(tailer);
-    return code;
-}
-
-void cx_window_release(uintptr_t window)
-{
-    cx_window_drop((cx_window *)window);
-}
-
-/* --- a batch in the words of Python's struct module ---------------------------------------------------------------- */
-
-static char *put_decimal(char *to, uint32_t number)
-{
-    char digits[10];
-    int count = 0;
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    while (count > 0)
-        *to++ = digits[--count];
-    return to;
-}
-
-/* Slicing costs Python 150 ns a message; making a Struct of this text and unpacking with it costs 50 ns. */
-int32_t cx_batch_format(const cx_batch *batch, char *format, int32_t capacity)
-{
-    if (capacity < CX_BATCH_FORMAT_MAX || batch->count < 0 || batch->count > CX_BATCH)
-        return cx_fail(CX_E_USAGE, "", -1, capacity, "the room for a batch's format is %d bytes", (int)capacity);
-    bool backward = batch->count > 1 && batch->starts[1] < batch->starts[0];
-    char *to = format;
-    int32_t at = 0;
-    for (int32_t i = 0; i < batch->count; i++) {
-        int32_t k = backward ? batch->count - 1 - i : i;
-        int32_t start = batch->starts[k], stop = batch->stops[k];
-        if (start < at || stop < start)
-            return cx_fail(CX_E_USAGE, "", -1, start, "not a batch that cx_scan filled");
-        if (start > at) {
-            to = put_decimal(to, (uint32_t)(start - at));
-            *to++ = 'x';
-        }
-        to = put_decimal(to, (uint32_t)(stop - start));
-        *to++ = 's';
-        at = stop;
-    }
-    return (int32_t)(to - format);
+    close_store((cx5_tailer *)base);
 }

@@ -1,5 +1,5 @@
-/* cx_queue.c -- see cx_queue.h. */
-#include "cx_queue.h"
+/* cx5_queue.c -- see cx5_queue.h. */
+#include "cx5_queue.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,95 +21,19 @@
 /* A directory whose mtime is younger than this may change again within the same clock tick. */
 #define SETTLE_MS 50
 
-/* --- life -------------------------------------------------------------------------------------------------------- */
-
-static const uint32_t *make_alive_page(void)
+static void release(cx_queue *base)
 {
-    uint32_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED)
-        return NULL;
-    if (madvise(page, 4096, MADV_WIPEONFORK) != 0) {
-        munmap(page, 4096);
-        return NULL;
-    }
-    *page = CX_ALIVE;
-    return page;
-}
-
-static void release_resources(cx_queue *queue)
-{
+    cx5_queue *queue = (cx5_queue *)base;
     if (queue->has_table)
         cx_table_close(&queue->table);
+    queue->has_table = false;
     if (queue->directory_fd >= 0)
         close(queue->directory_fd);
     queue->directory_fd = -1;
     free(queue->cycles);
     queue->cycles = NULL;
     queue->cycle_count = 0;
-}
-
-int32_t cx_queue_enter(cx_queue *queue)
-{
-    if (queue == NULL)
-        return cx_fail(CX_E_CLOSED, NULL, -1, 0, "there is no queue");
-    if (*queue->alive != CX_ALIVE)
-        return cx_fail(CX_E_FORKED, queue->path, -1, 0, "the queue was opened before fork()");
-    /* Never up from 0: the resources went with the last user, once. */
-    bool joined = cx_join_i32(&queue->users);
-    if (joined && !cx_load_i32(&queue->closed))
-        return 0;
-    if (joined)
-        cx_queue_leave(queue);
-    return cx_fail(CX_E_CLOSED, queue->path, -1, 0, "the queue is closed");
-}
-
-void cx_queue_leave(cx_queue *queue)
-{
-    if (cx_add_i32(&queue->users, -1) == 1)
-        release_resources(queue);
-}
-
-int32_t cx_queue_adopt(cx_queue *queue)
-{
-    int32_t code = cx_queue_enter(queue);   /* the child keeps this place among the users */
-    if (code == 0)
-        cx_add_i32(&queue->references, 1);
-    return code;
-}
-
-void cx_queue_release(cx_queue *queue)
-{
-    if (*queue->alive == CX_ALIVE)
-        cx_queue_leave(queue);
-}
-
-void cx_queue_forget(cx_queue *queue)
-{
-    if (cx_add_i32(&queue->references, -1) == 1) {
-        if (queue->users > 0)   /* a forked child's copy, or never closed */
-            release_resources(queue);
-        pthread_mutex_destroy(&queue->listing);
-        munmap((void *)(uintptr_t)queue->alive, 4096);
-        free(queue);
-    }
-}
-
-int32_t cx_queue_close(uintptr_t handle)
-{
-    cx_queue *queue = (cx_queue *)handle;
-    if (queue == NULL || *queue->alive != CX_ALIVE)
-        return 0;
-    if (cx_claim_flag(&queue->closed))
-        cx_queue_leave(queue);
-    return 0;
-}
-
-void cx_queue_free(uintptr_t handle)
-{
-    if (handle == 0)
-        return;
-    cx_queue_close(handle);
-    cx_queue_forget((cx_queue *)handle);
+    pthread_mutex_destroy(&queue->listing);
 }
 
 /* --- probing ----------------------------------------------------------------------------------------------------- */
@@ -158,7 +82,7 @@ int32_t cx_probe(const char *path, cx_settings *settings)
     if (settings->first_file[0] != 0) {
         if ((code = join(file, path, settings->first_file)) < 0)
             return code;
-        code = cx_store_open(&store, file, 0, false);
+        code = cx_store_open(&store, file, 0);
         settings->fieldless = code == 0 && store.fieldless;
     }
     if (metadata) {
@@ -215,12 +139,12 @@ static bool process_alive(int64_t holder)
     return threads > 1;
 }
 
-int32_t cx_lock_word(cx_queue *queue, void *word, int64_t *recovered)
+int32_t cx5_lock_word(cx5_queue *queue, void *word, int64_t *recovered)
 {
     int64_t seen = CX_UNLOCKED;
     for (int tries = 0; tries < LOCK_SPINS + LOCK_YIELDS; tries++) {
         seen = CX_UNLOCKED;
-        if (cx_load_i64(word) == CX_UNLOCKED && cx_cas_i64(word, &seen, queue->pid))
+        if (cx_load_i64(word) == CX_UNLOCKED && cx_cas_i64(word, &seen, queue->base.pid))
             return 0;
         if (tries < LOCK_SPINS)
             cx_pause();
@@ -228,9 +152,9 @@ int32_t cx_lock_word(cx_queue *queue, void *word, int64_t *recovered)
             sched_yield();
     }
     seen = cx_load_i64(word);
-    if (seen != CX_UNLOCKED && seen != queue->pid && !process_alive(seen)) {
+    if (seen != CX_UNLOCKED && seen != queue->base.pid && !process_alive(seen)) {
         /* Straight from the dead holder to us: nobody sees it free in between. */
-        if (cx_cas_i64(word, &seen, queue->pid)) {
+        if (cx_cas_i64(word, &seen, queue->base.pid)) {
             (*recovered)++;
             return 0;
         }
@@ -240,13 +164,13 @@ int32_t cx_lock_word(cx_queue *queue, void *word, int64_t *recovered)
                    (long long)(seen == CX_UNLOCKED ? 0 : seen & 0x7FFFFFFF));
 }
 
-bool cx_unlock_word(cx_queue *queue, void *word)
+bool cx5_unlock_word(cx5_queue *queue, void *word)
 {
-    int64_t ours = queue->pid;
+    int64_t ours = queue->base.pid;
     return cx_cas_i64(word, &ours, CX_UNLOCKED);
 }
 
-static int32_t acquire_words(cx_queue *queue)
+static int32_t acquire_words(cx5_queue *queue)
 {
     const struct { const char *key; int64_t initial; void **word; } words[] = {
         {"listing.highestCycle", INT64_MIN, &queue->highest},
@@ -258,7 +182,7 @@ static int32_t acquire_words(cx_queue *queue)
         {"chronicle.lastAcknowledgedIndexReplicated", -1, NULL},
         {"chronicle.lastIndexMSynced", -1, &queue->last_synced},
     };
-    bool writable = queue->settings.writable != 0;
+    bool writable = queue->base.settings.writable != 0;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         void *word = NULL;
         int32_t code = writable ? cx_table_acquire(&queue->table, words[i].key, words[i].initial, &word)
@@ -291,21 +215,28 @@ static int32_t make_directories(const char *path)
     return 0;
 }
 
-static int32_t open_queue(cx_queue *queue)
+static int32_t open_queue(cx_queue *base)
 {
-    int32_t code = cx_roll_init(&queue->roll, queue->settings.format, queue->settings.length_ms, queue->settings.epoch_ms);
+    cx5_queue *queue = (cx5_queue *)base;
+    const cx_settings *settings = &base->settings;
+    queue->directory_fd = -1;
+    pthread_mutex_init(&queue->listing, NULL);
+    if (settings->shift < 32 || settings->shift > 62 || settings->stride < 1 || settings->block_bytes < 4096
+        || settings->index_count < 8 || settings->index_spacing < 1 || strlen(base->path) >= CX_PATH_MAX - CX_FORMAT_MAX - 32)
+        return cx_fail(CX_E_USAGE, base->path, -1, 0, "queue settings out of range");
+    int32_t code = cx_roll_init(&queue->roll, queue->base.settings.format, queue->base.settings.length_ms, queue->base.settings.epoch_ms);
     if (code < 0)
         return code;
-    if (queue->settings.create != 0 && access(queue->path, F_OK) != 0 && (code = make_directories(queue->path)) < 0)
+    if (queue->base.settings.create != 0 && access(queue->base.path, F_OK) != 0 && (code = make_directories(queue->base.path)) < 0)
         return code;
-    queue->directory_fd = open(queue->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    queue->directory_fd = open(queue->base.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (queue->directory_fd < 0)
-        return cx_fail_os(queue->path, -1, "cannot open the queue");
-    bool writable = queue->settings.writable != 0;
-    if (writable || queue->settings.kind == CX_KIND_V5 || queue->settings.kind == CX_KIND_V5_UNPADDED) {
+        return cx_fail_os(queue->base.path, -1, "cannot open the queue");
+    bool writable = queue->base.settings.writable != 0;
+    if (writable || queue->base.settings.kind == CX_KIND_V5 || queue->base.settings.kind == CX_KIND_V5_UNPADDED) {
         char path[CX_PATH_MAX];
-        if ((code = join(path, queue->path, METADATA)) < 0
-            || (code = cx_table_open(&queue->table, path, &queue->settings, writable)) < 0)
+        if ((code = join(path, queue->base.path, METADATA)) < 0
+            || (code = cx_table_open(&queue->table, path, &queue->base.settings, writable)) < 0)
             return code;
         queue->has_table = true;
         if ((code = acquire_words(queue)) < 0)
@@ -313,62 +244,23 @@ static int32_t open_queue(cx_queue *queue)
     }
     if (!writable)
         return 0;
-    code = cx_queue_refresh((uintptr_t)queue);
+    code = cx5_refresh(base);
     if (code < 0)
         return code;
     /* A lock that a dead process left is released now rather than at the first append, as Java does on opening. */
     int64_t holder = cx_load_i64(queue->write_lock);
-    if (holder != CX_UNLOCKED && holder != queue->pid && !process_alive(holder))
+    if (holder != CX_UNLOCKED && holder != queue->base.pid && !process_alive(holder))
         queue->dead_holder = cx_cas_i64(queue->write_lock, &holder, CX_UNLOCKED);
-    return 0;
-}
-
-int32_t cx_queue_open(const char *path, const cx_settings *settings, uintptr_t *out)
-{
-    if (settings->shift < 32 || settings->shift > 62 || settings->stride < 1 || settings->block_bytes < 4096
-        || settings->index_count < 8 || settings->index_spacing < 1 || strlen(path) >= CX_PATH_MAX - CX_FORMAT_MAX - 32)
-        return cx_fail(CX_E_USAGE, path, -1, 0, "queue settings out of range");
-    cx_queue *queue = calloc(1, sizeof *queue);
-    if (queue == NULL)
-        return cx_fail(CX_E_NO_MEMORY, path, -1, 0, "no memory for a queue");
-    queue->alive = make_alive_page();
-    if (queue->alive == NULL) {
-        free(queue);
-        return cx_fail(CX_E_NO_MEMORY, path, -1, 0, "no memory for a queue");
-    }
-    queue->settings = *settings;
-    queue->directory_fd = -1;
-    queue->users = queue->references = 1;
-    queue->pid = getpid();
-    strcpy(queue->path, path);
-    pthread_mutex_init(&queue->listing, NULL);
-    int32_t code = open_queue(queue);
-    if (code < 0) {
-        cx_queue_free((uintptr_t)queue);
-        return code;
-    }
-    *out = (uintptr_t)queue;
     return 0;
 }
 
 /* --- cycles ------------------------------------------------------------------------------------------------------ */
 
-int32_t cx_queue_path(const cx_queue *queue, int64_t cycle, char *path)
+int32_t cx5_path(const cx5_queue *queue, int64_t cycle, char *path)
 {
     char name[CX_FORMAT_MAX];
     int32_t code = cx_roll_name(&queue->roll, cycle, name);
-    return code < 0 ? code : join(path, queue->path, name);
-}
-
-int32_t cx_queue_file_name(uintptr_t handle, int64_t cycle, char *name)
-{
-    cx_queue *queue = (cx_queue *)handle;
-    int32_t code = cx_queue_enter(queue);
-    if (code < 0)
-        return code;
-    code = cx_roll_name(&queue->roll, cycle, name);
-    cx_queue_leave(queue);
-    return code;
+    return code < 0 ? code : join(path, queue->base.path, name);
 }
 
 static int compare_cycles(const void *a, const void *b)
@@ -377,7 +269,7 @@ static int compare_cycles(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-void cx_queue_listing_stale(cx_queue *queue)
+void cx5_listing_stale(cx5_queue *queue)
 {
     pthread_mutex_lock(&queue->listing);
     queue->listing_settled = false;
@@ -385,11 +277,11 @@ void cx_queue_listing_stale(cx_queue *queue)
 }
 
 /* Under queue->listing. Reads the directory, unless it cannot have changed since it was read last. */
-static int32_t list_cycles(cx_queue *queue)
+static int32_t list_cycles(cx5_queue *queue)
 {
     struct stat facts;
     if (fstat(queue->directory_fd, &facts) != 0)
-        return cx_fail_os(queue->path, -1, "cannot stat the queue");
+        return cx_fail_os(queue->base.path, -1, "cannot stat the queue");
     if (queue->listing_settled && facts.st_mtim.tv_sec == queue->listed_change.tv_sec
         && facts.st_mtim.tv_nsec == queue->listed_change.tv_nsec)
         return 0;
@@ -399,7 +291,7 @@ static int32_t list_cycles(cx_queue *queue)
     int fd = openat(queue->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     if (directory == NULL) {
-        int32_t code = cx_fail_os(queue->path, -1, "cannot list the queue");
+        int32_t code = cx_fail_os(queue->base.path, -1, "cannot list the queue");
         if (fd >= 0)
             close(fd);
         return code;
@@ -424,7 +316,7 @@ static int32_t list_cycles(cx_queue *queue)
     }
     closedir(directory);
     if (cycles == NULL)
-        return cx_fail(CX_E_NO_MEMORY, queue->path, -1, 0, "no memory for the list of cycles");
+        return cx_fail(CX_E_NO_MEMORY, queue->base.path, -1, 0, "no memory for the list of cycles");
     qsort(cycles, (size_t)count, sizeof *cycles, compare_cycles);
     free(queue->cycles);
     queue->cycles = cycles;
@@ -435,7 +327,7 @@ static int32_t list_cycles(cx_queue *queue)
 }
 
 /* Position of the first cycle >= wanted. */
-static int64_t lower_bound(const cx_queue *queue, int64_t wanted)
+static int64_t lower_bound(const cx5_queue *queue, int64_t wanted)
 {
     int64_t low = 0, high = queue->cycle_count;
     while (low < high) {
@@ -448,7 +340,7 @@ static int64_t lower_bound(const cx_queue *queue, int64_t wanted)
     return low;
 }
 
-int32_t cx_queue_neighbour(cx_queue *queue, int64_t cycle, int32_t direction, int64_t *found)
+int32_t cx5_neighbour(cx5_queue *queue, int64_t cycle, int32_t direction, int64_t *found)
 {
     pthread_mutex_lock(&queue->listing);
     int32_t code = list_cycles(queue);
@@ -463,114 +355,97 @@ int32_t cx_queue_neighbour(cx_queue *queue, int64_t cycle, int32_t direction, in
     return code;
 }
 
-int64_t cx_queue_cycles(uintptr_t handle, int64_t *cycles, int64_t capacity)
+static int64_t list(cx_queue *base, int64_t *cycles, int64_t capacity)
 {
-    cx_queue *queue = (cx_queue *)handle;
-    int32_t code = cx_queue_enter(queue);
-    if (code < 0)
-        return code;
+    cx5_queue *queue = (cx5_queue *)base;
     pthread_mutex_lock(&queue->listing);
-    code = list_cycles(queue);
+    int32_t code = list_cycles(queue);
     int64_t count = queue->cycle_count;
     for (int64_t i = 0; code == 0 && i < count && i < capacity; i++)
         cycles[i] = queue->cycles[i];
     pthread_mutex_unlock(&queue->listing);
-    cx_queue_leave(queue);
     return code < 0 ? code : count;
 }
 
-int32_t cx_queue_refresh(uintptr_t handle)
+int32_t cx5_refresh(cx_queue *base)
 {
-    cx_queue *queue = (cx_queue *)handle;
-    int32_t code = cx_queue_enter(queue);
-    if (code < 0)
-        return code;
+    cx5_queue *queue = (cx5_queue *)base;
     /* A WEEKLY queue's listing holds numbers that only Java's own mistake explains (spec 6.3): left alone. */
-    if (queue->settings.writable == 0 || queue->roll.weekly) {
-        cx_queue_leave(queue);
+    if (base->settings.writable == 0 || queue->roll.weekly)
         return 0;
-    }
-    cx_queue_listing_stale(queue);
+    cx5_listing_stale(queue);
     for (int tries = 0; tries < 16; tries++) {
         int64_t first = INT32_MAX, last = INT32_MIN;
         int64_t highest = cx_load_i64(queue->highest);
-        int32_t found = cx_queue_first(queue, &first);
-        code = found < 0 ? found : cx_queue_last(queue, &last);
-        if (code < 0)
-            break;
-        code = 0;
+        int32_t code = cx5_first(queue, &first);
+        if (code < 0 || (code = cx5_last(queue, &last)) < 0)
+            return code;
         if (cx_load_i64(queue->lowest) == first && highest == last)
             break;
         cx_store_i64(queue->lowest, first);
         if (cx_cas_i64(queue->highest, &highest, last))
             break;   /* else a file was created meanwhile: look again */
     }
-    if (code == 0)
-        cx_add_i64(queue->mod_count, 1);
-    cx_queue_leave(queue);
-    return code;
+    cx_add_i64(queue->mod_count, 1);
+    return 0;
 }
 
-int32_t cx_queue_cycle(uintptr_t handle, int64_t cycle, cx_cycle_info *info)
+static int32_t look_at_cycle(cx_queue *base, int64_t cycle, cx_cycle_info *info)
 {
-    cx_queue *queue = (cx_queue *)handle;
-    int32_t code = cx_queue_enter(queue);
+    cx5_queue *queue = (cx5_queue *)base;
+    char path[CX_PATH_MAX];
+    int32_t code = cx5_path(queue, cycle, path);
     if (code < 0)
         return code;
-    memset(info, 0, sizeof *info);
-    char path[CX_PATH_MAX];
     cx_store *store = malloc(sizeof *store);
-    code = store == NULL ? cx_fail(CX_E_NO_MEMORY, queue->path, -1, 0, "no memory for a roll file") : cx_queue_path(queue, cycle, path);
-    if (code == 0) {
-        code = cx_store_open(store, path, cycle, false);
-        if (code == CX_E_NOT_READY) {
-            struct stat facts;
-            info->size_bytes = stat(path, &facts) == 0 ? facts.st_size : 0;
-            code = 0;
-        } else if (code == 0) {
-            cx_place end = {0, 0};
-            bool eof = false;
-            code = cx_store_end(store, &end, &eof);
-            *info = (cx_cycle_info){.count = end.sequence, .size_bytes = store->file.size, .used_bytes = end.offset,
-                                    .closed = eof, .data_format = store->data_format, .index_count = store->index_count,
-                                    .index_spacing = store->index_spacing, .fieldless = store->fieldless, .ready = 1};
-            cx_store_close(store);
-        }
+    if (store == NULL)
+        return cx_fail(CX_E_NO_MEMORY, path, -1, 0, "no memory for a roll file");
+    code = cx_store_open(store, path, cycle);
+    if (code == CX_E_NOT_READY) {
+        struct stat facts;
+        info->size_bytes = stat(path, &facts) == 0 ? facts.st_size : 0;
+        code = 0;
+    } else if (code == 0) {
+        cx_place end = {0, 0};
+        bool eof = false;
+        code = cx_store_end(store, &end, &eof);
+        *info = (cx_cycle_info){.count = end.sequence, .size_bytes = store->file.size, .used_bytes = end.offset,
+                                .closed = eof, .data_format = store->data_format, .index_count = store->index_count,
+                                .index_spacing = store->index_spacing, .ready = 1};
+        cx_store_close(store);
     }
     free(store);
-    cx_queue_leave(queue);
     return code;
 }
 
 /* --- table store ------------------------------------------------------------------------------------------------- */
 
-static int32_t enter_table(cx_queue *queue)
+static int32_t enter_table(cx5_queue *queue)
 {
-    int32_t code = cx_queue_enter(queue);
-    if (code == 0 && !queue->has_table) {
-        cx_queue_leave(queue);
-        return cx_fail(CX_E_NOT_FOUND, queue->path, -1, 0, "the queue has no metadata.cq4t");
-    }
-    if (code == 0 && (code = cx_file_measure(&queue->table.file)) == 0 && queue->table.file.size < queue->table.mapped)
+    if (!queue->has_table)
+        return cx_fail(CX_E_NOT_FOUND, queue->base.path, -1, 0, "the queue has no metadata.cq4t");
+    int32_t code = cx_file_measure(&queue->table.file);
+    if (code == 0 && queue->table.file.size < queue->table.mapped)
         code = cx_fail(CX_E_CORRUPT, queue->table.file.path, queue->table.file.size, 0, "the table store was truncated");
-    if (code < 0 && code != CX_E_CLOSED && code != CX_E_FORKED)
-        cx_queue_leave(queue);
     return code;
 }
 
-int32_t cx_table_next(uintptr_t handle, int64_t *cursor, char *key, int64_t *value)
+static int32_t enter_table_writable(cx5_queue *queue)
 {
-    cx_queue *queue = (cx_queue *)handle;
+    if (queue->base.settings.writable == 0)
+        return cx_fail(CX_E_READ_ONLY, queue->base.path, -1, 0, "the queue was opened read-only");
+    return enter_table(queue);
+}
+
+static int32_t next_entry(cx_queue *base, int64_t *cursor, char *key, int64_t *value)
+{
+    cx5_queue *queue = (cx5_queue *)base;
     int32_t code = enter_table(queue);
-    if (code < 0)
-        return code;
-    code = cx_table_entry(&queue->table, cursor, key, value);
-    cx_queue_leave(queue);
-    return code;
+    return code < 0 ? code : cx_table_entry(&queue->table, cursor, key, value);
 }
 
 /* Finds a key's word; unaligned ones (5.16) are read-only by other means. */
-static int32_t find_word(cx_queue *queue, const char *key, void **word)
+static int32_t find_word(cx5_queue *queue, const char *key, void **word)
 {
     int32_t code = cx_table_find(&queue->table, key, word);
     if (code == 0)
@@ -578,56 +453,67 @@ static int32_t find_word(cx_queue *queue, const char *key, void **word)
     return code;
 }
 
-int32_t cx_table_get(uintptr_t handle, const char *key, int64_t *value)
+static int32_t get_value(cx_queue *base, const char *key, int64_t *value)
 {
-    cx_queue *queue = (cx_queue *)handle;
+    cx5_queue *queue = (cx5_queue *)base;
+    void *word;
     int32_t code = enter_table(queue);
-    if (code < 0)
+    if (code < 0 || (code = find_word(queue, key, &word)) < 0)
         return code;
+    memcpy(value, word, 8);
+    if (((uintptr_t)word & 7) == 0)
+        *value = cx_load_i64(word);
+    return 0;
+}
+
+static int32_t ensure_key(cx_queue *base, const char *key, int64_t value)
+{
+    cx5_queue *queue = (cx5_queue *)base;
     void *word;
-    code = find_word(queue, key, &word);
-    if (code > 0) {
-        memcpy(value, word, 8);
-        if (((uintptr_t)word & 7) == 0)
-            *value = cx_load_i64(word);
-        code = 0;
-    }
-    cx_queue_leave(queue);
-    return code;
-}
-
-static int32_t enter_table_writable(cx_queue *queue)
-{
-    int32_t code = enter_table(queue);
-    if (code == 0 && queue->settings.writable == 0) {
-        cx_queue_leave(queue);
-        return cx_fail(CX_E_READ_ONLY, queue->path, -1, 0, "the queue was opened read-only");
-    }
-    return code;
-}
-
-int32_t cx_table_ensure(uintptr_t handle, const char *key, int64_t value)
-{
-    cx_queue *queue = (cx_queue *)handle;
     int32_t code = enter_table_writable(queue);
-    if (code < 0)
-        return code;
-    void *word;
-    code = cx_table_acquire(&queue->table, key, value, &word);
-    cx_queue_leave(queue);
-    return code;
+    return code < 0 ? code : cx_table_acquire(&queue->table, key, value, &word);
 }
 
-int32_t cx_table_cas(uintptr_t handle, const char *key, int64_t *expected, int64_t value)
+static int32_t exchange_value(cx_queue *base, const char *key, int64_t *expected, int64_t value)
 {
-    cx_queue *queue = (cx_queue *)handle;
-    int32_t code = enter_table_writable(queue);
-    if (code < 0)
-        return code;
+    cx5_queue *queue = (cx5_queue *)base;
     void *word;
-    code = find_word(queue, key, &word);
-    if (code > 0)
-        code = cx_cas_i64(word, expected, value) ? 1 : 0;
-    cx_queue_leave(queue);
-    return code;
+    int32_t code = enter_table_writable(queue);
+    if (code < 0 || (code = find_word(queue, key, &word)) < 0)
+        return code;
+    return cx_cas_i64(word, expected, value) ? 1 : 0;
 }
+
+const cx_format cx5_format = {
+    .noun = "a Chronicle Queue 5",
+    .queue_bytes = sizeof(cx5_queue),
+    .appender_bytes = CX5_APPENDER_BYTES,
+    .tailer_bytes = CX5_TAILER_BYTES,
+    .open = open_queue,
+    .release = release,
+    .cycles = list,
+    .cycle = look_at_cycle,
+    .refresh = cx5_refresh,
+    .table_next = next_entry,
+    .table_get = get_value,
+    .table_ensure = ensure_key,
+    .table_cas = exchange_value,
+    .open_appender = cx5_open_appender,
+    .close_appender = cx5_close_appender,
+    .append = cx5_append,
+    .append_many = cx5_append_many,
+    .append_meta = cx5_append_meta,
+    .append_at = cx5_append_at,
+    .sync = cx5_sync,
+    .pretouch = cx5_pretouch,
+    .normalise_eofs = cx5_normalise_eofs,
+    .allow_discard = cx5_allow_discard,
+    .open_tailer = cx5_open_tailer,
+    .close_tailer = cx5_close_tailer,
+    .read = cx5_read,
+    .scan = cx5_scan,
+    .unread = cx5_unread,
+    .move = cx5_move,
+    .set_direction = cx5_set_direction,
+    .set_striding = cx5_set_striding,
+};

@@ -1,4 +1,4 @@
-/* cx_appender.c -- the only code that stores into roll files: spec 7 and 4.4.
+/* cx5_appender.c -- the only code that stores into roll files: spec 7 and 4.4.
  *
  * INVARIANTS (cited as A-n)
  *  A-1  Everything here that changes a roll file happens between enter() and leave(), with chronicle.write.lock holding our pid.
@@ -18,18 +18,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cx_queue.h"
+#include "cx5_queue.h"
 
 #define EOFS_KEY "normalisedEOFsTo"
 /* Roll files left with unflushed messages that sync() still has to flush. */
 #define UNSYNCED_MAX 8
-/* More than a tick of any kernel's coarse clock (1 to 10 ms). */
-#define COARSE_LAG_MS 20
 
 typedef struct {
-    cx_queue *queue;
-    int32_t in_use;
-    int32_t closed;
+    cx_appender base;
+    cx5_queue *queue;
     cx_store store;             /* store.head == NULL: none open */
     int64_t next_offset;        /* where the next header goes, if writePosition still is seen_position */
     int64_t next_sequence;
@@ -38,7 +35,6 @@ typedef struct {
     int64_t clock_cycle;
     int64_t glanced_ms;
     int64_t chunk_end;          /* the file is long enough for whatever begins before */
-    int64_t set_ms;             /* what the clock reads, or CX_CLOCK_NOW */
     int64_t wanted_sequence;    /* append_at: of the index to write */
     bool may_discard;
     bool directory_dirty;       /* a file was created since the last sync() */
@@ -46,66 +42,26 @@ typedef struct {
     bool flush_failed;          /* of a file that is closed: the next sync() says so */
     int32_t unsynced_count;
     int unsynced[UNSYNCED_MAX]; /* descriptors */
-    cx_appender_info info;
-} cx_appender;
+} cx5_appender;
+
+_Static_assert(sizeof(cx5_appender) <= CX5_APPENDER_BYTES, "cx5_format allocates this much");
 
 /* --- handle ------------------------------------------------------------------------------------------------------ */
 
-static int32_t guard(cx_appender *appender)
+int32_t cx5_open_appender(cx_appender *base)
 {
-    if (appender == NULL)
-        return cx_fail(CX_E_CLOSED, NULL, -1, 0, "there is no appender");
-    if (*appender->queue->alive != CX_ALIVE)
-        return cx_fail(CX_E_FORKED, appender->queue->path, -1, 0, "the appender was opened before fork()");
-    if (!cx_claim_flag(&appender->in_use))
-        return cx_fail(CX_E_BUSY, appender->queue->path, -1, 0, "another thread is using this appender");
-    if (appender->closed) {
-        cx_drop_flag(&appender->in_use);
-        return cx_fail(CX_E_CLOSED, appender->queue->path, -1, 0, "the appender is closed");
-    }
-    return 0;
-}
-
-static void unguard(cx_appender *appender)
-{
-    cx_drop_flag(&appender->in_use);
-}
-
-int32_t cx_appender_open(uintptr_t handle, uintptr_t *out)
-{
-    cx_queue *queue = (cx_queue *)handle;
-    int32_t code = cx_queue_adopt(queue);
-    if (code < 0)
-        return code;
-    cx_appender *appender = NULL;
-    if (queue->settings.writable == 0)
-        code = cx_fail(CX_E_READ_ONLY, queue->path, -1, 0, "the queue was opened read-only");
-    else if (queue->write_lock == NULL || queue->append_lock == NULL)
-        code = cx_fail(CX_E_UNSUPPORTED, queue->table.file.path, -1, 0, "the table store's locks are not 8-aligned (release 5.16)");
-    else if ((appender = calloc(1, sizeof *appender)) == NULL)
-        code = cx_fail(CX_E_NO_MEMORY, queue->path, -1, 0, "no memory for an appender");
-    if (code < 0) {
-        cx_queue_release(queue);
-        cx_queue_forget(queue);
-        return code;
-    }
-    appender->queue = queue;
+    cx5_appender *appender = (cx5_appender *)base;
+    cx5_queue *queue = appender->queue = (cx5_queue *)base->child.queue;
     appender->store.file.fd = -1;
-    appender->info = (cx_appender_info){.last_index = -1, .cycle = -1};
+    if (queue->write_lock == NULL || queue->append_lock == NULL)
+        return cx_fail(CX_E_UNSUPPORTED, queue->table.file.path, -1, 0, "the table store's locks are not 8-aligned (release 5.16)");
     appender->may_discard = queue->dead_holder;
-    appender->set_ms = CX_CLOCK_NOW;
     appender->cycle_from_ms = INT64_MAX;   /* an empty range: the first append computes it */
-    *out = (uintptr_t)appender;
     return 0;
-}
-
-const cx_appender_info *cx_appender_facts(uintptr_t handle)
-{
-    return &((cx_appender *)handle)->info;
 }
 
 /* What was appended to the open file and not flushed stays sync()'s business. */
-static void keep_for_sync(cx_appender *appender)
+static void keep_for_sync(cx5_appender *appender)
 {
     if (!appender->dirty)
         return;
@@ -117,69 +73,28 @@ static void keep_for_sync(cx_appender *appender)
         appender->flush_failed = true;
 }
 
-static void close_store(cx_appender *appender)
+static void close_store(cx5_appender *appender)
 {
     if (appender->store.head != NULL) {
         keep_for_sync(appender);
         cx_store_close(&appender->store);
     }
-    appender->info.cycle = -1;
+    appender->base.info.cycle = -1;
 }
 
-int32_t cx_appender_close(uintptr_t handle)
+void cx5_close_appender(cx_appender *base)
 {
-    cx_appender *appender = (cx_appender *)handle;
-    cx_error_info kept;
-    cx_error_keep(&kept);
-    int32_t code = guard(appender);
-    if (code == CX_E_CLOSED || code == CX_E_FORKED) {
-        cx_error_restore(&kept);
-        return 0;
-    }
-    if (code < 0)
-        return code;
+    cx5_appender *appender = (cx5_appender *)base;
     appender->dirty = false;   /* nobody will ask for it any more */
     close_store(appender);
     for (int32_t i = 0; i < appender->unsynced_count; i++)
         close(appender->unsynced[i]);
     appender->unsynced_count = 0;
-    appender->closed = 1;
-    cx_queue_release(appender->queue);
-    unguard(appender);
-    return 0;
 }
 
-void cx_appender_free(uintptr_t handle)
+int32_t cx5_allow_discard(cx_appender *base)
 {
-    cx_appender *appender = (cx_appender *)handle;
-    if (appender == NULL)
-        return;
-    cx_appender_close(handle);
-    if (!appender->closed)   /* a forked child's copy: windows and descriptors are the child's own */
-        close_store(appender);
-    cx_queue_forget(appender->queue);
-    free(appender);
-}
-
-int32_t cx_set_clock(uintptr_t handle, int64_t now_ms)
-{
-    cx_appender *appender = (cx_appender *)handle;
-    int32_t code = guard(appender);
-    if (code < 0)
-        return code;
-    appender->set_ms = now_ms;
-    unguard(appender);
-    return 0;
-}
-
-int32_t cx_allow_discard(uintptr_t handle)
-{
-    cx_appender *appender = (cx_appender *)handle;
-    int32_t code = guard(appender);
-    if (code < 0)
-        return code;
-    appender->may_discard = true;
-    unguard(appender);
+    ((cx5_appender *)base)->may_discard = true;
     return 0;
 }
 
@@ -286,10 +201,10 @@ static int32_t put_index_page(cx_store *store, int64_t offset, const char *name,
 }
 
 /* Length the file must have once something is stored at offset: Java maps, and so extends, whole chunks (spec 1.2). */
-static int32_t grow_for(cx_appender *appender, int64_t offset, int64_t length)
+static int32_t grow_for(cx5_appender *appender, int64_t offset, int64_t length)
 {
     cx_file *file = &appender->store.file;
-    const cx_settings *settings = &appender->queue->settings;
+    const cx_settings *settings = &appender->queue->base.settings;
     int64_t chunk_end = (offset / settings->block_bytes + 1) * settings->block_bytes;
     int64_t size = chunk_end + settings->overlap_bytes;
     int32_t code = cx_file_grow(file, offset + length > size ? offset + length : size);
@@ -299,7 +214,7 @@ static int32_t grow_for(cx_appender *appender, int64_t offset, int64_t length)
 }
 
 /* Blocks for a document of `length` bytes at offset, and its address. */
-static int32_t prepare(cx_appender *appender, int64_t offset, int64_t length, uint8_t **place)
+static int32_t prepare(cx5_appender *appender, int64_t offset, int64_t length, uint8_t **place)
 {
     cx_file *file = &appender->store.file;
     int32_t code;
@@ -312,7 +227,7 @@ static int32_t prepare(cx_appender *appender, int64_t offset, int64_t length, ui
 }
 
 /* Blocks under the parts of a page that put_index_page and its first slot store into. */
-static int32_t prepare_page(cx_appender *appender, int64_t offset, int64_t length)
+static int32_t prepare_page(cx5_appender *appender, int64_t offset, int64_t length)
 {
     cx_store *store = &appender->store;
     int32_t code = grow_for(appender, offset, length);
@@ -324,7 +239,7 @@ static int32_t prepare_page(cx_appender *appender, int64_t offset, int64_t lengt
 }
 
 /* Tells Java's tailers of a file (spec 7.2): without it they may stall at the roll for a minute. */
-static void count_listing(cx_queue *queue, int64_t cycle)
+static void count_listing(cx5_queue *queue, int64_t cycle)
 {
     cx_min_i64(queue->lowest, cycle);
     CX_POINT("listing_low");
@@ -332,14 +247,14 @@ static void count_listing(cx_queue *queue, int64_t cycle)
     CX_POINT("listing_high");
     cx_add_i64(queue->mod_count, 1);
     CX_POINT("listing_counted");
-    cx_queue_listing_stale(queue);
+    cx5_listing_stale(queue);
 }
 
 /* Writes header and first index pages into an empty file; the header becomes ready last (conformance 24). */
-static int32_t initialise(cx_appender *appender)
+static int32_t initialise(cx5_appender *appender)
 {
     cx_store *store = &appender->store;
-    const cx_settings *settings = &appender->queue->settings;
+    const cx_settings *settings = &appender->queue->base.settings;
     int32_t code = cx_file_grow(&store->file, settings->block_bytes + settings->overlap_bytes);
     if (code < 0)
         return code;
@@ -381,19 +296,19 @@ static int32_t initialise(cx_appender *appender)
 }
 
 /* Renames a file whose creator died aside (spec 7.8). */
-static int32_t discard(cx_appender *appender, const char *path)
+static int32_t discard(cx5_appender *appender, const char *path)
 {
     char aside[CX_PATH_MAX + 32];
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     snprintf(aside, sizeof aside, "%s-%lld.discard", path, (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000);
     appender->may_discard = false;
-    cx_queue_listing_stale(appender->queue);
+    cx5_listing_stale(appender->queue);
     return rename(path, aside) == 0 ? 0 : cx_fail_os(path, -1, "cannot set a stuck roll file aside");
 }
 
 /* What follows once the store is open and its header ready. */
-static int32_t finish_opening(cx_appender *appender)
+static int32_t finish_opening(cx5_appender *appender)
 {
 #if !defined(__x86_64__) && !defined(__i386__)
     if (!appender->store.padded) {
@@ -403,14 +318,14 @@ static int32_t finish_opening(cx_appender *appender)
 #endif
     appender->seen_position = -1;
     appender->chunk_end = 0;
-    appender->info.cycle = appender->store.cycle;
-    appender->info.rolls++;
+    appender->base.info.cycle = appender->store.cycle;
+    appender->base.info.rolls++;
     return 0;
 }
 
 /* A new roll file is built under a name that everybody ignores and then renamed: a creator that dies leaves no half-made
  * file for whose header Java would wait. 1 with the store open; 0 if the name was taken meanwhile; or a code. A-1. */
-static int32_t create_aside(cx_appender *appender, int64_t cycle, const char *path)
+static int32_t create_aside(cx5_appender *appender, int64_t cycle, const char *path)
 {
     cx_store *store = &appender->store;
     char aside[CX_PATH_MAX + 16];
@@ -433,12 +348,12 @@ static int32_t create_aside(cx_appender *appender, int64_t cycle, const char *pa
 }
 
 /* Opens the roll file of a cycle for appending, creating it if asked to. Nothing is open before; A-1. */
-static int32_t open_store(cx_appender *appender, int64_t cycle, bool create)
+static int32_t open_store(cx5_appender *appender, int64_t cycle, bool create)
 {
-    cx_queue *queue = appender->queue;
+    cx5_queue *queue = appender->queue;
     cx_store *store = &appender->store;
     char path[CX_PATH_MAX];
-    int32_t code = cx_queue_path(queue, cycle, path);
+    int32_t code = cx5_path(queue, cycle, path);
     if (code < 0)
         return code;
     if (create && !cx_path_exists(path)) {
@@ -485,7 +400,7 @@ static int32_t open_store(cx_appender *appender, int64_t cycle, bool create)
 /* --- end of data ------------------------------------------------------------------------------------------------- */
 
 /* Closes the open roll file with an end-of-data marker, if it has none. A-1. */
-static int32_t write_eof(cx_appender *appender)
+static int32_t write_eof(cx5_appender *appender)
 {
     cx_store *store = &appender->store;
     cx_place end;
@@ -507,13 +422,13 @@ static int32_t write_eof(cx_appender *appender)
 }
 
 /* End-of-data into every existing cycle from `from` on and before `limit` (spec 7.7). Leaves no store open. A-1. */
-static int32_t close_cycles(cx_appender *appender, int64_t from, int64_t limit, void *done_to)
+static int32_t close_cycles(cx5_appender *appender, int64_t from, int64_t limit, void *done_to)
 {
-    cx_queue *queue = appender->queue;
+    cx5_queue *queue = appender->queue;
     int64_t cycle;
     int32_t code;
-    cx_queue_listing_stale(queue);
-    for (int64_t at = from - 1; (code = cx_queue_neighbour(queue, at, 1, &cycle)) > 0 && cycle < limit; at = cycle) {
+    cx5_listing_stale(queue);
+    for (int64_t at = from - 1; (code = cx5_neighbour(queue, at, 1, &cycle)) > 0 && cycle < limit; at = cycle) {
         code = open_store(appender, cycle, false);
         if (code == CX_E_NOT_FOUND)
             continue;   /* deleted meanwhile */
@@ -535,11 +450,11 @@ static int32_t close_cycles(cx_appender *appender, int64_t from, int64_t limit, 
     return code < 0 ? code : 0;
 }
 
-static int32_t normalise(cx_appender *appender, int64_t limit)
+static int32_t normalise(cx5_appender *appender, int64_t limit)
 {
-    cx_queue *queue = appender->queue;
+    cx5_queue *queue = appender->queue;
     int64_t first;
-    int32_t code = cx_queue_first(queue, &first);
+    int32_t code = cx5_first(queue, &first);
     if (code <= 0)
         return code;
     void *done_to;
@@ -555,30 +470,16 @@ static int32_t normalise(cx_appender *appender, int64_t limit)
 
 /* --- entering ---------------------------------------------------------------------------------------------------- */
 
-static int64_t read_clock(const cx_appender *appender)
-{
-    if (appender->set_ms != CX_CLOCK_NOW)
-        return appender->set_ms;
-    struct timespec now;
-    /* The coarse clock lags by a tick and costs a quarter: good enough away from the end of the cycle. */
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    int64_t coarse_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    if (coarse_ms >= appender->cycle_from_ms && coarse_ms < appender->cycle_to_ms - COARSE_LAG_MS)
-        return coarse_ms;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Cycle that the clock names. */
-static int32_t clock_cycle(cx_appender *appender, int64_t now_ms, int64_t *cycle)
+static int32_t clock_cycle(cx5_appender *appender, int64_t now_ms, int64_t *cycle)
 {
     if (now_ms < appender->cycle_from_ms || now_ms >= appender->cycle_to_ms) {
         const cx_roll *roll = &appender->queue->roll;
         if (now_ms < roll->epoch_ms)
-            return cx_fail(CX_E_USAGE, appender->queue->path, -1, now_ms, "the clock reads %lld ms, before the queue's epoch", (long long)now_ms);
+            return cx_fail(CX_E_USAGE, appender->queue->base.path, -1, now_ms, "the clock reads %lld ms, before the queue's epoch", (long long)now_ms);
         int64_t number = now_ms > 1LL << 53 ? INT64_MAX : cx_roll_cycle_at(roll, now_ms);   /* no overflow */
         if (number > INT32_MAX)
-            return cx_fail(CX_E_USAGE, appender->queue->path, -1, now_ms, "the clock reads %lld ms, beyond the last cycle", (long long)now_ms);
+            return cx_fail(CX_E_USAGE, appender->queue->base.path, -1, now_ms, "the clock reads %lld ms, beyond the last cycle", (long long)now_ms);
         appender->clock_cycle = number;
         appender->cycle_from_ms = number * roll->length_ms + roll->epoch_ms;
         appender->cycle_to_ms = appender->cycle_from_ms + roll->length_ms;
@@ -588,7 +489,7 @@ static int32_t clock_cycle(cx_appender *appender, int64_t now_ms, int64_t *cycle
 }
 
 /* Moves to the roll file of `cycle`, closing what is left behind (spec 7.6, conformance 43). A-1. */
-static int32_t roll_to(cx_appender *appender, int64_t cycle, int64_t highest, bool existing)
+static int32_t roll_to(cx5_appender *appender, int64_t cycle, int64_t highest, bool existing)
 {
     int32_t code;
     if (appender->store.head == NULL) {
@@ -627,43 +528,89 @@ static int32_t check_position(cx_store *store, int64_t written)
 }
 
 /* append_at, before it opens or creates anything: a cycle that does not exist begins with sequence 0. */
-static int32_t check_wanted(cx_appender *appender, int64_t cycle)
+static int32_t check_wanted(cx5_appender *appender, int64_t cycle)
 {
     char path[CX_PATH_MAX];
-    int32_t code = cx_queue_path(appender->queue, cycle, path);
+    int32_t code = cx5_path(appender->queue, cycle, path);
     if (code < 0 || appender->wanted_sequence == 0 || cx_path_exists(path))
         return code;
-    return cx_fail(CX_E_INDEX, path, -1, cx_index_of(appender->queue, cycle, 0), "cycle %lld does not exist yet: its first index is %lld",
-                   (long long)cycle, (long long)cx_index_of(appender->queue, cycle, 0));
+    return cx_fail(CX_E_INDEX, path, -1, cx_index_of(&appender->queue->base, cycle, 0), "cycle %lld does not exist yet: its first index is %lld",
+                   (long long)cycle, (long long)cx_index_of(&appender->queue->base, cycle, 0));
+}
+
+/* Which cycle to append to (A-5): 1 with *cycle, and *existing where its file must be there; 0 after the listing was corrected,
+ * look again; or a code. */
+static int32_t choose_cycle(cx5_appender *appender, int64_t now_ms, int64_t highest, int64_t *cycle, bool *existing)
+{
+    cx5_queue *queue = appender->queue;
+    int64_t open = appender->store.head != NULL ? appender->store.cycle : -1;
+    int32_t code = clock_cycle(appender, now_ms, cycle);
+    if (code < 0)
+        return code;
+    if (highest > *cycle) {
+        if (open != highest) {
+            /* Before anything is closed for its sake: a listing that names a file which is gone is corrected. */
+            char path[CX_PATH_MAX];
+            if (cx5_path(queue, highest, path) < 0 || !cx_path_exists(path))
+                return cx5_refresh(&queue->base);
+        }
+        *cycle = highest;
+        *existing = true;
+    }
+    if (open > *cycle)
+        *cycle = open;
+    return 1;
+}
+
+/* Finds where the next message goes in the open file; *eof: nowhere, the file is closed. A-1. */
+static int32_t find_end(cx5_appender *appender, bool *eof)
+{
+    cx_store *store = &appender->store;
+    int64_t written = cx_load_i64(store->head + store->position_at);
+    cx_place place = {appender->next_offset, appender->next_sequence};
+    uint8_t *word;
+    int32_t code;
+    if (written == appender->seen_position) {
+        code = cx_reach(&store->file, CX_DATA, place.offset, 4, &word);
+        if (code == 1 && cx_load_header(word) == 0)
+            return 0;
+        if (code >= 0)
+            code = cx_store_walk_to_end(store, &place, eof);
+    } else {
+        code = cx_store_end(store, &place, eof);
+    }
+    if (code < 0 || (code = check_position(store, written)) < 0)
+        return code;
+    if (written > place.offset)
+        return cx_fail(CX_E_CORRUPT, store->file.path, store->position_at, written,
+                       "writePosition is %lld, but the data end at %lld", (long long)written, (long long)place.offset);
+    appender->next_offset = place.offset;
+    appender->next_sequence = place.sequence;
+    appender->seen_position = written;
+    if (*eof)
+        return 0;
+    code = cx_reach(&store->file, CX_DATA, place.offset, 4, &word);
+    /* A header of an older writer that died (0x8...): we hold the lock, so it is debris (spec 7.5). */
+    if (code == 1 && cx_load_header(word) != 0) {
+        if ((code = cx_allocate_word(&store->file, place.offset, 4)) < 0)
+            return code;
+        cx_publish_header(word, cx_load_header(word), 0);
+    }
+    return code < 0 ? code : 0;
 }
 
 /* The lock is held: finds the place of the next message in the right cycle's file. */
-static int32_t position(cx_appender *appender, int64_t now_ms, int64_t wanted_cycle)
+static int32_t position(cx5_appender *appender, int64_t now_ms, int64_t wanted_cycle)
 {
-    cx_queue *queue = appender->queue;
+    cx5_queue *queue = appender->queue;
     for (int tries = 0; tries < 8; tries++) {
-        int64_t cycle = wanted_cycle;
-        int32_t code = 0;
-        int64_t highest = (int32_t)cx_load_i64(queue->highest);
-        bool existing = false;
-        if (wanted_cycle < 0) {
-            if ((code = clock_cycle(appender, now_ms, &cycle)) < 0)
+        int64_t cycle = wanted_cycle, highest = (int32_t)cx_load_i64(queue->highest);
+        bool existing = false, eof = false;
+        int32_t code = wanted_cycle < 0 ? choose_cycle(appender, now_ms, highest, &cycle, &existing) : 1;
+        if (code <= 0) {
+            if (code < 0)
                 return code;
-            if (highest > cycle && (appender->store.head == NULL || appender->store.cycle != highest)) {   /* */
-                /* Before anything is closed for its sake: a listing that names a file which is gone is corrected. */
-                char path[CX_PATH_MAX];
-                if (cx_queue_path(queue, highest, path) < 0 || !cx_path_exists(path)) {
-                    if ((code = cx_queue_refresh((uintptr_t)queue)) < 0)
-                        return code;
-                    continue;
-                }
-            }
-            if (highest > cycle) {
-                cycle = highest;
-                existing = true;
-            }
-            if (appender->store.head != NULL && appender->store.cycle > cycle)
-                cycle = appender->store.cycle;
+            continue;
         }
         if (appender->store.head == NULL || appender->store.cycle != cycle) {
             if (wanted_cycle >= 0 && (code = check_wanted(appender, cycle)) < 0)
@@ -671,106 +618,77 @@ static int32_t position(cx_appender *appender, int64_t now_ms, int64_t wanted_cy
             code = roll_to(appender, cycle, highest, existing);
             if (code == CX_E_NOT_FOUND && existing) {
                 /* The listing names a file that is gone: correct it and choose again. */
-                if ((code = cx_queue_refresh((uintptr_t)queue)) < 0)
+                if ((code = cx5_refresh(&queue->base)) < 0)
                     return code;
                 continue;
             }
             if (code < 0)
                 return code;
         }
-        cx_store *store = &appender->store;
-        int64_t written = cx_load_i64(store->head + store->position_at);
-        cx_place place = {appender->next_offset, appender->next_sequence};
-        bool eof = false;
-        if (written == appender->seen_position) {
-            uint8_t *word;
-            code = cx_reach(&store->file, CX_DATA, place.offset, 4, &word);
-            if (code == 1 && cx_load_header(word) == 0)
-                return 0;
-            if (code >= 0)
-                code = cx_store_walk_to_end(store, &place, &eof);
-        } else {
-            code = cx_store_end(store, &place, &eof);
-        }
-        if (code < 0)
+        if ((code = find_end(appender, &eof)) < 0 || !eof)
             return code;
-        if ((code = check_position(store, written)) < 0)
-            return code;
-        if (written > place.offset)
-            return cx_fail(CX_E_CORRUPT, store->file.path, store->position_at, written,
-                           "writePosition is %lld, but the data end at %lld", (long long)written, (long long)place.offset);
-        appender->next_offset = place.offset;
-        appender->next_sequence = place.sequence;
-        appender->seen_position = written;
-        if (!eof) {
-            uint8_t *word;
-            code = cx_reach(&store->file, CX_DATA, place.offset, 4, &word);
-            if (code < 0)
-                return code;
-            /* A header of an older writer that died (0x8...): we hold the lock, so it is debris (spec 7.5). */
-            if (code == 1 && cx_load_header(word) != 0) {
-                if ((code = cx_allocate_word(&store->file, place.offset, 4)) < 0)
-                    return code;
-                cx_publish_header(word, cx_load_header(word), 0);
-            }
-            return 0;
-        }
         /* Somebody with a faster clock closed this cycle: the highest cycle tells where they went. */
+        cx_store *store = &appender->store;
         if (wanted_cycle >= 0 || (int32_t)cx_load_i64(queue->highest) <= store->cycle)
-            return cx_fail(CX_E_EOF, store->file.path, place.offset, store->cycle, "cycle %lld is closed by an end-of-data marker", (long long)store->cycle);
+            return cx_fail(CX_E_EOF, store->file.path, appender->next_offset, store->cycle,
+                           "cycle %lld is closed by an end-of-data marker", (long long)store->cycle);
     }
-    return cx_fail(CX_E_EOF, queue->path, -1, 0, "the cycles found are all closed by end-of-data markers");
+    return cx_fail(CX_E_EOF, queue->base.path, -1, 0, "the cycles found are all closed by end-of-data markers");
+}
+
+/* Once a millisecond: a file that somebody truncated is an error, not a signal. */
+static int32_t glance(cx5_appender *appender, int64_t now_ms)
+{
+    cx_store *store = &appender->store;
+    appender->glanced_ms = now_ms;
+    int32_t code = cx_file_lost(&appender->queue->table.file);
+    if (code == 0)
+        code = cx_file_lost(&store->file);
+    if (code == 0)
+        code = cx_file_glance(&store->file);
+    if (code == 0 && store->file.size < store->header_end)
+        code = cx_fail(CX_E_CORRUPT, store->file.path, store->file.size, 0, "the roll file was truncated");
+    return code == 0 ? check_position(store, cx_load_i64(store->head + store->position_at)) : code;
 }
 
 /* Takes the write lock and finds the place to write. On an error the lock is free again. */
-static int32_t enter(cx_appender *appender, int64_t wanted_cycle, bool meta)
+static int32_t enter(cx5_appender *appender, int64_t wanted_cycle, bool meta)
 {
-    cx_queue *queue = appender->queue;
-    int64_t recovered = appender->info.recovered;
-    int32_t code = cx_lock_word(queue, queue->write_lock, &appender->info.recovered);
+    cx5_queue *queue = appender->queue;
+    int64_t recovered = appender->base.info.recovered;
+    int32_t code = cx5_lock_word(queue, queue->write_lock, &appender->base.info.recovered);
     if (code < 0)
         return code;
     CX_POINT("lock_taken");
-    if (appender->info.recovered != recovered)
+    if (appender->base.info.recovered != recovered)
         appender->may_discard = true;   /* a stuck roll file can only be what the dead holder was creating */
     /* Under the lock, so that the order of times is the order of indexes, and no cycle is chosen before another's roll. */
-    int64_t now_ms = read_clock(appender);
+    int64_t now_ms = cx_clock_ms(&appender->base.child, appender->cycle_from_ms, appender->cycle_to_ms);
     int64_t holder = cx_load_i64(queue->append_lock);
-    if (__builtin_expect(holder != CX_UNLOCKED, 0) && !((meta || wanted_cycle >= 0) && holder == queue->pid)) {
+    if (__builtin_expect(holder != CX_UNLOCKED, 0) && !((meta || wanted_cycle >= 0) && holder == queue->base.pid)) {
         code = cx_fail(CX_E_APPEND_LOCKED, queue->table.file.path, (int64_t)((uint8_t *)queue->append_lock - queue->table.base),
                        holder & 0x7FFFFFFF, "appends are forbidden: chronicle.append.lock is held by process %lld",
                        (long long)(holder & 0x7FFFFFFF));
     } else {
-        /* Once a millisecond: a file that somebody truncated is an error, not a signal. */
-        if (now_ms != appender->glanced_ms && appender->store.head != NULL) {
-            appender->glanced_ms = now_ms;
-            code = cx_file_lost(&queue->table.file);
-            if (code == 0)
-                code = cx_file_lost(&appender->store.file);
-            if (code == 0)
-                code = cx_file_glance(&appender->store.file);
-            if (code == 0 && appender->store.file.size < appender->store.header_end)
-                code = cx_fail(CX_E_CORRUPT, appender->store.file.path, appender->store.file.size, 0, "the roll file was truncated");
-            if (code == 0)
-                code = check_position(&appender->store, cx_load_i64(appender->store.head + appender->store.position_at));
-        }
+        if (now_ms != appender->glanced_ms && appender->store.head != NULL)
+            code = glance(appender, now_ms);
         if (code == 0)
             code = position(appender, now_ms, wanted_cycle);
     }
     if (code < 0) {
         if (code == CX_E_CORRUPT || code == CX_E_OS)
             close_store(appender);
-        if (!cx_unlock_word(queue, queue->write_lock))
-            appender->info.lock_lost++;
+        if (!cx5_unlock_word(queue, queue->write_lock))
+            appender->base.info.lock_lost++;
     }
     return code;
 }
 
-static void leave(cx_appender *appender)
+static void leave(cx5_appender *appender)
 {
     CX_POINT("before_unlock");
-    if (__builtin_expect(!cx_unlock_word(appender->queue, appender->queue->write_lock), 0))
-        appender->info.lock_lost++;
+    if (__builtin_expect(!cx5_unlock_word(appender->queue, appender->queue->write_lock), 0))
+        appender->base.info.lock_lost++;
 }
 
 /* --- writing ----------------------------------------------------------------------------------------------------- */
@@ -804,7 +722,7 @@ static int32_t index_page_of(cx_store *store, int64_t sequence, int64_t *page, u
 }
 
 /* Spec 5.3, after the message was published. */
-static int32_t index_message(cx_appender *appender, int64_t sequence, int64_t offset)
+static int32_t index_message(cx5_appender *appender, int64_t sequence, int64_t offset)
 {
     cx_store *store = &appender->store;
     uint8_t *last_index = store->head + store->last_index_at;
@@ -847,7 +765,7 @@ static int32_t index_message(cx_appender *appender, int64_t sequence, int64_t of
 
 /* A-4 for the index: blocks under the slot (or the new page) that the message of `sequence` at `offset` will need, whose
  * document ends before `end`. */
-static int32_t prepare_index(cx_appender *appender, int64_t sequence, int64_t end)
+static int32_t prepare_index(cx5_appender *appender, int64_t sequence, int64_t end)
 {
     cx_store *store = &appender->store;
     int64_t page;
@@ -870,20 +788,15 @@ static int32_t prepare_index(cx_appender *appender, int64_t sequence, int64_t en
     return cx_allocate_word(&store->file, store->page_slots + 8 * j, 8);
 }
 
-static int32_t too_long(cx_appender *appender, size_t length)
-{
-    return cx_fail(CX_E_TOO_LONG, appender->queue->path, -1, (int64_t)length, "a message of %zu bytes; %d is the longest", length, CX_MESSAGE_MAX);
-}
-
 /* Writes one document at the place that position() found. `settle`: move writePosition on to it. A-1. */
-static int32_t put(cx_appender *appender, const void *data, size_t length, bool meta, bool settle)
+static int32_t put(cx5_appender *appender, const void *data, size_t length, bool meta, bool settle)
 {
     cx_store *store = &appender->store;
     int64_t offset = appender->next_offset, sequence = appender->next_sequence;
     int64_t stored = length == 0 ? 1 : (int64_t)length;
     int32_t code;
     bool indexed = !meta && (sequence & (store->index_spacing - 1)) == 0;
-    if (__builtin_expect(!meta && (sequence >= cx_store_capacity(store) || sequence >> appender->queue->settings.shift != 0), 0))
+    if (__builtin_expect(!meta && (sequence >= cx_store_capacity(store) || sequence >> appender->queue->base.settings.shift != 0), 0))
         return cx_fail(CX_E_CYCLE_FULL, store->file.path, offset, sequence, "cycle %lld already holds %lld messages, all that its index can",
                        (long long)store->cycle, (long long)sequence);
     uint8_t *place;
@@ -910,7 +823,7 @@ static int32_t put(cx_appender *appender, const void *data, size_t length, bool 
     if (meta)
         return 0;
     appender->next_sequence = sequence + 1;
-    appender->info.last_index = cx_index_of(appender->queue, store->cycle, sequence);
+    appender->base.info.last_index = cx_index_of(&appender->queue->base, store->cycle, sequence);
     if (settle || indexed) {
         store_position(store, offset, sequence);
         appender->seen_position = offset;
@@ -921,189 +834,193 @@ static int32_t put(cx_appender *appender, const void *data, size_t length, bool 
     return 0;
 }
 
-int64_t cx_append(uintptr_t handle, const void *data, size_t length)
+int64_t cx5_append(cx_appender *base, const void *data, size_t length)
 {
-    cx_appender *appender = (cx_appender *)handle;
-    int32_t code = guard(appender);
+    cx5_appender *appender = (cx5_appender *)base;
+    int32_t code = enter(appender, -1, false);
     if (code < 0)
         return code;
-    int64_t index;
-    if (length > CX_MESSAGE_MAX) {
-        index = too_long(appender, length);
-    } else if ((index = enter(appender, -1, false)) == 0) {
-        code = put(appender, data, length, false, true);
-        index = code < 0 ? code : appender->info.last_index;
-        leave(appender);
-    }
-    unguard(appender);
-    return index;
+    code = put(appender, data, length, false, true);
+    leave(appender);
+    return code < 0 ? code : appender->base.info.last_index;
 }
 
-int64_t cx_append_many(uintptr_t handle, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index)
+/* As many of the messages as lie between two index entries and in space that is ready: put() without its questions. Returns how
+ * many, possibly 0. A-1, A-2. */
+static int64_t put_run(cx5_appender *appender, const uint8_t *data, const uint32_t *lengths, int64_t count)
 {
-    cx_appender *appender = (cx_appender *)handle;
-    int32_t code = guard(appender);
+    cx_store *store = &appender->store;
+    const cx_window *window = store->file.window[CX_DATA];
+    int64_t offset = appender->next_offset, sequence = appender->next_sequence;
+    int64_t run = -sequence & (store->index_spacing - 1);   /* messages before the next that needs an entry */
+    int64_t until = appender->chunk_end;
+    if (window == NULL || !store->padded || offset < window->offset || offset < store->file.allocated_from)
+        return 0;
+    if (until > store->file.allocated_to)
+        until = store->file.allocated_to;
+    if (until > store->file.size)
+        until = store->file.size;
+    if (until > window->offset + window->length)
+        until = window->offset + window->length;
+    if (run > count)
+        run = count;
+    uint8_t *place = window->base + (offset - window->offset);
+    int64_t room = until - offset - 12, done = 0;   /* 12: its header and the zeros behind it */
+    while (done < run && lengths[done] != 0 && lengths[done] <= room) {
+        uint32_t length = lengths[done];
+        int64_t step = cx_align4(4 + (int64_t)length);
+        memcpy(place + 4, data, length);
+        memset(place + 4 + length, 0, 8);
+        CX_POINT("payload_stored");
+        if (!cx_publish_header(place, 0, length))
+            break;   /* put() meets it again, and says so */
+        CX_POINT("header_published");
+        data += length;
+        place += step;
+        room -= step;
+        done++;
+        CX_POINT("batch_middle");
+    }
+    if (done == 0 || cx_load_i32(&window->lost))   /* lost: the headers went nowhere, which put() will say */
+        return 0;
+    appender->dirty = true;
+    appender->next_offset = until - 12 - room;
+    appender->next_sequence = sequence + done;
+    appender->base.info.last_index = cx_index_of(&appender->queue->base, store->cycle, sequence + done - 1);
+    return done;
+}
+
+int64_t cx5_append_many(cx_appender *base, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index)
+{
+    cx5_appender *appender = (cx5_appender *)base;
+    int32_t code = enter(appender, -1, false);
     if (code < 0)
         return code;
-    int64_t done = 0;
-    code = count > 0 ? enter(appender, -1, false)
-                     : cx_fail(CX_E_USAGE, appender->queue->path, -1, count, "append_many of %lld messages", (long long)count);
-    if (code == 0) {
-        const uint8_t *bytes = data;
-        int64_t last_offset = 0;
-        for (; done < count; done++) {
-            if (lengths[done] > CX_MESSAGE_MAX) {
-                code = too_long(appender, lengths[done]);
-                break;
-            }
-            int64_t offset = appender->next_offset;
-            code = put(appender, bytes, lengths[done], false, false);
-            if (code < 0)
-                break;
-            last_offset = offset;
-            if (done == 0)
-                *first_index = appender->info.last_index;
+    const uint8_t *bytes = data;
+    int64_t done = 0, last_offset = 0;
+    while (done < count && code == 0) {
+        if (lengths[done] > CX_MESSAGE_MAX) {
+            code = cx_too_long(base->child.queue, lengths[done]);
+            break;
+        }
+        int64_t offset = appender->next_offset;
+        if ((code = put(appender, bytes, lengths[done], false, false)) < 0)
+            break;
+        if (done == 0)
+            *first_index = appender->base.info.last_index;
+        last_offset = offset;
+        bytes += lengths[done++];
+        CX_POINT("batch_middle");
+        int64_t more = put_run(appender, bytes, lengths + done, count - done);
+        for (int64_t end = done + more; done < end; done++)
             bytes += lengths[done];
-            CX_POINT("batch_middle");
-        }
-        /* Readers see messages as they are published; writePosition follows once, since a walk from it counts the rest. */
-        if (done > 0 && appender->seen_position < last_offset) {
-            store_position(&appender->store, last_offset, appender->next_sequence - 1);
-            appender->seen_position = last_offset;
-        }
-        leave(appender);
+        if (more > 0)
+            last_offset = appender->next_offset - cx_align4(4 + (int64_t)lengths[done - 1]);
     }
-    unguard(appender);
+    /* Readers see messages as they are published; writePosition follows once, since a walk from it counts the rest. */
+    if (done > 0 && appender->seen_position < last_offset) {
+        store_position(&appender->store, last_offset, appender->next_sequence - 1);
+        appender->seen_position = last_offset;
+    }
+    leave(appender);
     return done > 0 ? done : code;
 }
 
-int32_t cx_append_meta(uintptr_t handle, const void *data, size_t length)
+int32_t cx5_append_meta(cx_appender *base, const void *data, size_t length)
 {
-    cx_appender *appender = (cx_appender *)handle;
-    int32_t code = guard(appender);
+    cx5_appender *appender = (cx5_appender *)base;
+    int32_t code = enter(appender, -1, true);
     if (code < 0)
         return code;
-    if (length > CX_MESSAGE_MAX) {
-        code = too_long(appender, length);
-    } else if ((code = enter(appender, -1, true)) == 0) {
-        code = put(appender, data, length, true, false);
-        leave(appender);
-    }
-    unguard(appender);
+    code = put(appender, data, length, true, false);
+    leave(appender);
     return code;
 }
 
-int32_t cx_append_at(uintptr_t handle, int64_t index, const void *data, size_t length)
+int32_t cx5_append_at(cx_appender *base, int64_t index, const void *data, size_t length)
 {
-    cx_appender *appender = (cx_appender *)handle;
-    int32_t code = guard(appender);
-    if (code < 0)
-        return code;
-    cx_queue *queue = appender->queue;
+    cx5_appender *appender = (cx5_appender *)base;
+    cx_queue *queue = base->child.queue;
     int64_t cycle = cx_cycle_of(queue, index), sequence = cx_sequence_of(queue, index);
-    if (index < 0 || cycle > INT32_MAX) {
-        code = cx_fail(CX_E_USAGE, queue->path, -1, index, "index %lld is out of range", (long long)index);
-    } else if (length > CX_MESSAGE_MAX) {
-        code = too_long(appender, length);
-    } else {
-        /* A closed cycle still answers for what it holds. */
-        appender->wanted_sequence = sequence;
-        code = enter(appender, cycle, false);
-        if (code == CX_E_EOF) {
-            if (appender->store.head != NULL && appender->store.cycle == cycle && sequence < appender->next_sequence)
-                code = 0;
-        } else if (code == 0) {
-            int64_t next = appender->next_sequence;
-            if (sequence < next)
-                code = 0;
-            else if (sequence > next)
-                code = cx_fail(CX_E_INDEX, appender->store.file.path, appender->next_offset, cx_index_of(queue, cycle, next),
-                               "cannot write index %lld: the next one is %lld", (long long)index,
-                               (long long)cx_index_of(queue, cycle, next));
-            else if ((code = put(appender, data, length, false, true)) == 0)
-                code = 1;
-            leave(appender);
-        }
-    }
-    unguard(appender);
+    if (index < 0 || cycle > INT32_MAX)
+        return cx_fail(CX_E_USAGE, queue->path, -1, index, "index %lld is out of range", (long long)index);
+    appender->wanted_sequence = sequence;
+    int32_t code = enter(appender, cycle, false);
+    if (code < 0)   /* a closed cycle still answers for what it holds */
+        return code == CX_E_EOF && appender->store.head != NULL && appender->store.cycle == cycle && sequence < appender->next_sequence
+                   ? 0 : code;
+    int64_t next = appender->next_sequence;
+    if (sequence > next)
+        code = cx_fail(CX_E_INDEX, appender->store.file.path, appender->next_offset, cx_index_of(queue, cycle, next),
+                       "cannot write index %lld: the next one is %lld", (long long)index, (long long)cx_index_of(queue, cycle, next));
+    else if (sequence == next && (code = put(appender, data, length, false, true)) == 0)
+        code = 1;
+    leave(appender);
     return code;
 }
 
-int32_t cx_normalise_eofs(uintptr_t handle)
+int32_t cx5_normalise_eofs(cx_appender *base)
 {
-    cx_appender *appender = (cx_appender *)handle;
-    int32_t code = guard(appender);
+    cx5_appender *appender = (cx5_appender *)base;
+    cx5_queue *queue = appender->queue;
+    int32_t code = cx5_lock_word(queue, queue->write_lock, &appender->base.info.recovered);
     if (code < 0)
         return code;
-    cx_queue *queue = appender->queue;
-    code = cx_lock_word(queue, queue->write_lock, &appender->info.recovered);
+    int64_t limit = 0;
+    code = cx_file_lost(&queue->table.file);
+    if (code == 0)
+        code = clock_cycle(appender, cx_clock_ms(&base->child, appender->cycle_from_ms, appender->cycle_to_ms), &limit);
     if (code == 0) {
-        int64_t limit;
-        code = cx_file_lost(&queue->table.file);
-        if (code == 0)
-            code = clock_cycle(appender, read_clock(appender), &limit);
-        if (code == 0) {
-            if (appender->store.head != NULL && appender->store.cycle < limit)
-                limit = appender->store.cycle;
-            close_store(appender);
-            code = normalise(appender, limit);
-        }
-        leave(appender);
+        if (appender->store.head != NULL && appender->store.cycle < limit)
+            limit = appender->store.cycle;
+        close_store(appender);
+        code = normalise(appender, limit);
     }
-    unguard(appender);
+    leave(appender);
     return code;
 }
 
-int32_t cx_sync(uintptr_t handle)
+int32_t cx5_sync(cx_appender *base)
 {
-    cx_appender *appender = (cx_appender *)handle;
-    int32_t code = guard(appender);
-    if (code < 0)
-        return code;
+    cx5_appender *appender = (cx5_appender *)base;
+    cx5_queue *queue = appender->queue;
+    int32_t code = 0;
     if (appender->flush_failed) {
         appender->flush_failed = false;
-        code = cx_fail(CX_E_OS, appender->queue->path, -1, 0, "a roll file that was left behind could not be flushed to disk");
+        code = cx_fail(CX_E_OS, queue->base.path, -1, 0, "a roll file that was left behind could not be flushed to disk");
     }
     while (code == 0 && appender->unsynced_count > 0) {
         int fd = appender->unsynced[appender->unsynced_count - 1];
-        if (fdatasync(fd) != 0) {
-            code = cx_fail_os(appender->queue->path, -1, "cannot flush a roll file to disk");
-            break;
-        }
+        if (fdatasync(fd) != 0)
+            return cx_fail_os(queue->base.path, -1, "cannot flush a roll file to disk");
         close(fd);
         appender->unsynced_count--;
     }
     if (code == 0 && appender->dirty && appender->store.head != NULL)
         code = cx_file_sync(&appender->store.file);
-    if (code == 0 && appender->directory_dirty && (code = cx_directory_sync(appender->queue->table.file.path)) == 0)
+    if (code == 0 && appender->directory_dirty && (code = cx_directory_sync(queue->table.file.path)) == 0)
         appender->directory_dirty = false;
-    if (code == 0) {
-        appender->dirty = false;
-        if (appender->info.last_index >= 0 && appender->queue->last_synced != NULL)
-            cx_max_i64(appender->queue->last_synced, appender->info.last_index);
-    }
-    unguard(appender);
-    return code;
-}
-
-int64_t cx_pretouch(uintptr_t handle)
-{
-    cx_appender *appender = (cx_appender *)handle;
-    int32_t code = guard(appender);
     if (code < 0)
         return code;
-    int64_t before = 0, after = 0;
-    code = enter(appender, -1, false);
-    if (code == 0) {
-        cx_file *file = &appender->store.file;
-        before = file->allocated_to;
-        uint8_t *place;
-        code = prepare(appender, appender->next_offset, 512 << 10, &place);
-        after = file->allocated_to;
-        if (before < appender->next_offset)
-            before = appender->next_offset;
-        leave(appender);
-    }
-    unguard(appender);
+    appender->dirty = false;
+    if (appender->base.info.last_index >= 0 && queue->last_synced != NULL)
+        cx_max_i64(queue->last_synced, appender->base.info.last_index);
+    return 0;
+}
+
+int64_t cx5_pretouch(cx_appender *base)
+{
+    cx5_appender *appender = (cx5_appender *)base;
+    int32_t code = enter(appender, -1, false);
+    if (code < 0)
+        return code;
+    cx_file *file = &appender->store.file;
+    int64_t before = file->allocated_to;
+    uint8_t *place;
+    code = prepare(appender, appender->next_offset, 512 << 10, &place);
+    int64_t after = file->allocated_to;
+    if (before < appender->next_offset)
+        before = appender->next_offset;
+    leave(appender);
     return code < 0 ? code : after > before ? after - before : 0;
 }
