@@ -16,6 +16,7 @@ Errors are below ChronixError, in ``pychronix.errors``; the ones that programs t
 from typing import TYPE_CHECKING
 
 from pychronix.appender import Appender, ExcerptBuffer, Indexes
+from pychronix.chronicle3 import VanillaCycle
 from pychronix.errors import (
     BusyError,
     ChronixError,
@@ -63,6 +64,7 @@ __all__ = [
     "TailerState",
     "UnsupportedFormatError",
     "UsageError",
+    "VanillaCycle",
     "decode_text",
     "encode_text",
     "follow",

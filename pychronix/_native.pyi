@@ -184,6 +184,8 @@ class _Lib:
     CX_KIND_V5_UNPADDED: int
     CX_KIND_V4: int
     CX_KIND_BARE: int
+    CX_KIND_VANILLA: int
+    CX_KIND_INDEXED: int
 
     CX_BACKWARD: int
     CX_NONE: int

@@ -23,9 +23,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from weakref import WeakSet
 
-from pychronix import _boundary
+from pychronix import _boundary, chronicle3
 from pychronix._boundary import Handle, lib
 from pychronix.appender import Appender, ObservedAppender
+from pychronix.chronicle3 import Chronicle3Options, Chronicle3Settings, IndexedCycle, VanillaCycle
 from pychronix.errors import (
     ChronixWarning,
     ClosedError,
@@ -35,12 +36,14 @@ from pychronix.errors import (
     UnsupportedFormatError,
     UsageError,
 )
-from pychronix.rolling import RollCycle, format_roll_time, parse_roll_time
+from pychronix.rolling import RollCycle, format_roll_time, moment_ms, parse_roll_time
 from pychronix.table import TableStore
 from pychronix.tailer import Direction, Tailer, TailerState
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from typing_extensions import Unpack
 
     from pychronix._boundary import Settings
 
@@ -76,7 +79,8 @@ def open_queue(
     path: str | os.PathLike[str],
     mode: str = "r",
     *,
-    roll: str | RollCycle | None = None,
+    format: str | None = None,
+    roll: str | RollCycle | VanillaCycle | None = None,
     epoch_ms: int = 0,
     roll_time: str | datetime.time | None = None,
     source_id: int = 0,
@@ -86,11 +90,15 @@ def open_queue(
     timeout_ms: int = DEFAULT_TIMEOUT_MS,
     clock: Callable[[], int] | None = None,
     on_cycle: OnCycle | None = None,
+    **options: Unpack[Chronicle3Options],
 ) -> Queue:
-    """Opens the Chronicle Queue in the directory ``path``.
+    """Opens the Chronicle Queue in the directory ``path``, of whatever format it is.
 
     ``mode`` is "r" to read only (nothing is ever written, a read-only directory will do), "a" to read and append
     (directory and table store are created if missing), "r+" for the same on an existing queue only.
+
+    ``format``: what to create, "cq5" (default), "vanilla" or "indexed"; an existing queue's is found out. An Indexed
+    journal's path is that of its files without .index or .data.
 
     For a queue that is created:
         ``roll``: how long a file lasts, a RollCycle, its name or its file name pattern (default FAST_DAILY).
@@ -101,6 +109,10 @@ def open_queue(
     For roll files that are created: ``block_size_bytes`` (they grow by it), ``index_count`` and ``index_spacing`` (size
     of index pages and messages per entry; powers of two, default the roll cycle's).
 
+    For Chronicle 3.x journals ``roll`` is SECONDS, MINUTES, HOURS, DAYS (default), a SimpleDateFormat pattern or a
+    VanillaCycle, and the further ``options`` are those of ``Chronicle3Options``. Their files store no settings: what
+    cannot be told from them (``entries_per_cycle``, ``line_bytes``) must be given if it is not Java's default.
+
     ``timeout_ms``: how long to wait for another process (1.5 times as long for the write lock, as Java).
     ``clock``: returns ns since 1970; decides the cycle of an append. Default: the system's.
     ``on_cycle(cycle, path, acquired)``: called when an appender or tailer of this queue has opened (True) or let go of
@@ -110,12 +122,27 @@ def open_queue(
     format or release that cannot be read, or not be appended to), CorruptError, AccessError, LockedError,
     NotReadyError.
     """
-    wishes = _checked_wishes(
-        path, mode, roll, epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing, timeout_ms
-    )
     for what, function in (("clock", clock), ("on_cycle", on_cycle)):
         if function is not None and not callable(function):
             raise TypeError(f"{what} is a callable, not {type(function).__name__}")
+    if format not in (None, "cq5", "cq4", "vanilla", "indexed"):
+        raise UsageError(f"unknown format {format!r}", hint='one of "cq5", "vanilla", "indexed"')
+    text = os.fsdecode(path)
+    journal = format if format in ("vanilla", "indexed") else None
+    if format is None and not os.path.exists(os.path.join(text, "metadata.cq4t")):
+        journal = chronicle3.detect(text)
+    if journal is not None:
+        foreign = (epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing)
+        if foreign != (0, None, 0, DEFAULT_BLOCK_BYTES, None, None):
+            raise UsageError(f"a {journal} journal has no epoch, roll time, source id, block_size_bytes or index counts")
+        return _open_chronicle3(journal, text, mode, roll, timeout_ms, clock, on_cycle, options)
+    if options:
+        raise UsageError(f"{min(options)} is an option of Chronicle 3.x journals", hint='give format="vanilla", too')
+    if isinstance(roll, VanillaCycle):
+        raise UsageError(f"{roll.name} is a cycle of Vanilla journals", hint='give format="vanilla", too')
+    wishes = _checked_wishes(
+        path, mode, roll, epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing, timeout_ms
+    )
     raw = _boundary.path_string(wishes.path)
     warned: list[str] = []
     for _ in range(_REPROBES):
@@ -134,6 +161,47 @@ def open_queue(
     queue = Queue(handle, settings, wishes, roll_cycle, clock, on_cycle)
     for difference in warned:
         warnings.warn(f"{queue.path}: {difference}", ChronixWarning, stacklevel=2)
+    return queue
+
+
+def _open_chronicle3(
+    format: str,
+    path: str,
+    mode: str,
+    roll: str | RollCycle | VanillaCycle | None,
+    timeout_ms: int,
+    clock: Callable[[], int] | None,
+    on_cycle: OnCycle | None,
+    options: Chronicle3Options,
+) -> Queue:
+    if isinstance(roll, RollCycle):
+        raise UsageError(f"{roll.name} is a roll cycle of .cq4 queues", hint="a Vanilla journal has " + "a VanillaCycle")
+    wishes = _checked_wishes(path, mode, None, 0, None, 0, DEFAULT_BLOCK_BYTES, None, None, timeout_ms)
+    found, differences = chronicle3.resolve(format, path, roll, options)
+    if not found.exists and mode != "a":
+        raise chronicle3.missing(path, format)
+    settings = _boundary.new_settings()
+    settings.kind = lib.CX_KIND_VANILLA if format == "vanilla" else lib.CX_KIND_INDEXED
+    settings.writable = mode != "r"
+    settings.create = mode == "a"
+    settings.length_ms = found.cycle.length_ms
+    settings.shift = found.cycle.shift
+    if format == "vanilla":
+        settings.format = _boundary.latin_string(found.cycle.format, "cycle format", lib.CX_FORMAT_MAX)
+    settings.index_block_bytes = found.index_block_bytes
+    settings.data_block_bytes = found.data_block_bytes
+    settings.reserve_bytes = found.reserve_bytes
+    settings.max_mapped_bytes = found.max_mapped_bytes
+    settings.thread_bits = found.thread_bits
+    settings.thread_id = found.thread_id
+    settings.synchronous = found.synchronous
+    settings.line_bytes = found.line_bytes
+    wishes = wishes._replace(path=found.path)
+    _boundary.path_string(found.path)
+    handle = Handle.queue(found.path, settings, timeout_ms)
+    queue = Queue(handle, settings, wishes, found.cycle, clock, on_cycle, found)
+    for difference in differences:
+        warnings.warn(f"{found.path}: {difference}", ChronixWarning, stacklevel=3)
     return queue
 
 
@@ -312,7 +380,7 @@ class Cycle:
         self._facts: _CycleFacts | None = None
         self.number = number
         self.name = queue.file_name(number)
-        self.path = os.path.join(queue.path, self.name)
+        self.path = queue.path_of(number)
         self.first_index = queue.index(number, 0)
         self.start_ms = queue.start_ms(number)
 
@@ -395,7 +463,7 @@ _NO_FACTS = _CycleFacts(0, 0, 0, False, False, 0, 0, 0)
 
 
 class Queue:
-    """A Chronicle Queue: a directory with one roll file per cycle. Comes from ``open_queue``.
+    """A Chronicle Queue: a directory with one roll file per cycle, or a journal of Chronicle 3.x. From ``open_queue``.
 
     May be shared by threads; each takes its own appender and tailer. Use it as a context manager or close it: a queue
     that is only forgotten gives a ResourceWarning. (Java: SingleChronicleQueue.)
@@ -406,15 +474,17 @@ class Queue:
         handle: Handle,
         settings: Settings,
         wishes: _Wishes,
-        roll_cycle: RollCycle,
+        roll_cycle: RollCycle | VanillaCycle | IndexedCycle,
         clock: Callable[[], int] | None,
         on_cycle: OnCycle | None,
+        chronicle3: Chronicle3Settings | None = None,
     ) -> None:
         self._handle = handle
         self._path = wishes.path
         self._mode = wishes.mode
         self._roll_cycle = roll_cycle
         self._kind = settings.kind
+        self._chronicle3 = chronicle3
         self._fieldless = bool(settings.fieldless)
         self._epoch_ms = settings.epoch_ms
         self._source_id = settings.source_id
@@ -440,8 +510,15 @@ class Queue:
 
     @property
     def format(self) -> str:
-        """ "cq5", or "cq4" for a queue of Chronicle 4."""
+        """ "cq5", "cq4" for a queue of Chronicle 4, "vanilla" or "indexed" for a journal of Chronicle 3.x."""
+        if self._chronicle3 is not None:
+            return self._chronicle3.format
         return "cq4" if self._kind == lib.CX_KIND_V4 else "cq5"
+
+    @property
+    def chronicle3(self) -> Chronicle3Settings | None:
+        """What a Chronicle 3.x journal was opened with, inferred or given; None for other formats."""
+        return self._chronicle3
 
     @property
     def writable(self) -> bool:
@@ -449,13 +526,15 @@ class Queue:
         return self._mode != "r"
 
     @property
-    def roll_cycle(self) -> RollCycle:
+    def roll_cycle(self) -> RollCycle | VanillaCycle | IndexedCycle:
         """How long a file lasts and how indexes are cut; its counts are those of roll files that we create."""
         return self._roll_cycle
 
     @property
-    def wire_type(self) -> str:
-        """ "BINARY_LIGHT" or "FIELDLESS_BINARY"."""
+    def wire_type(self) -> str | None:
+        """ "BINARY_LIGHT" or "FIELDLESS_BINARY"; None where excerpts are no Wire documents (Chronicle 3.x)."""
+        if self._chronicle3 is not None:
+            return None
         return "FIELDLESS_BINARY" if self._fieldless else "BINARY_LIGHT"
 
     @property
@@ -578,7 +657,16 @@ class Queue:
 
     def cycle_of_file(self, name: str) -> int | None:
         """The cycle whose roll file has this name (or path), None if no cycle's has."""
-        return self._roll_cycle.cycle_of_file(os.path.basename(name), self._epoch_ms)
+        if self._chronicle3 is None:
+            name = os.path.basename(name)
+        else:
+            name = name.removeprefix(self._chronicle3.directory + os.sep)  # A cycle's directory may be nested.
+        return self._roll_cycle.cycle_of_file(name, self._epoch_ms)
+
+    def path_of(self, cycle: int) -> str:
+        """Path of a cycle's roll file (Vanilla: directory), whether it exists or not."""
+        directory = self._path if self._chronicle3 is None else self._chronicle3.directory
+        return os.path.join(directory, self.file_name(cycle))
 
     def cycle_at(self, time_ms: int) -> int:
         """The cycle of a moment, in ms since 1970 UTC."""
@@ -587,6 +675,21 @@ class Queue:
     def start_ms(self, cycle: int) -> int:
         """When a cycle begins, in ms since 1970 UTC."""
         return self._roll_cycle.start_ms(cycle, self._epoch_ms)
+
+    def index_of(self, moment: int | str | datetime.date, sequence: int = 0) -> int:
+        """The index of message number ``sequence`` of the cycle of a moment: ``index_of("2015-04-16", 10)``.
+
+        An int is ns since 1970; text is ISO 8601; a date is its midnight; naive means UTC.
+        """
+        return self.index(self.cycle_at(moment_ms(moment)), sequence)
+
+    def date_of(self, index: int) -> datetime.datetime:
+        """When the cycle of an index begins (UTC): the inverse of ``index_of``, beside ``sequence_of``."""
+        start_ms = self.start_ms(self.cycle_of(index))
+        try:
+            return datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(milliseconds=start_ms)
+        except OverflowError:
+            raise UsageError(f"the cycle of {index:#x} begins after the year 9999") from None
 
     # Appenders and tailers.
 
@@ -633,7 +736,7 @@ class Queue:
             if not self.writable:
                 raise ReadOnlyError(f"the named tailer {name!r} would write its position", path=self._path)
         handle = self._handle.tailer(name, self._timeout_ms)
-        tailer = Tailer(self, handle, name, meta, None if self._on_cycle is None else self._told)
+        tailer = Tailer(self, handle, name, meta, None if self._on_cycle is None else self._told, self._clock)
         self._adopt(tailer)
         if wanted is not Direction.FORWARD:
             tailer.direction = wanted
@@ -648,7 +751,9 @@ class Queue:
 
     @property
     def table_store(self) -> TableStore:
-        """Keys and values of metadata.cq4t: locks, listing, positions of named tailers."""
+        """Keys and values of metadata.cq4t: locks, listing, positions of named tailers. Chronicle 3.x has none."""
+        if self._chronicle3 is not None:
+            raise UnsupportedFormatError("a journal of Chronicle 3.x has no table store", path=self._path)
         return TableStore(self)
 
     def refresh(self) -> None:
@@ -740,6 +845,6 @@ class Queue:
         """Calls on_cycle; its failure must not look like a failure of the append or read that caused it."""
         assert self._on_cycle is not None
         try:
-            self._on_cycle(cycle, os.path.join(self._path, self.file_name(cycle)), acquired)
+            self._on_cycle(cycle, self.path_of(cycle), acquired)
         except Exception as error:
             warnings.warn(f"on_cycle failed for cycle {cycle}: {error!r}", ChronixWarning, stacklevel=3)

@@ -30,7 +30,9 @@ __all__ = [
     "MAX_CYCLE",
     "ROLL_CYCLES",
     "RollCycle",
+    "compile_pattern",
     "format_roll_time",
+    "moment_ms",
     "parse_roll_time",
     "shift_of_counts",
 ]
@@ -168,8 +170,8 @@ _RESOLUTIONS = {
 }
 
 
-def _split_pattern(text: str) -> list[tuple[str, bool]]:
-    """Literals and fields of a java.time pattern; adjacent literals are not merged."""
+def _split_pattern(text: str, nested: bool) -> list[tuple[str, bool]]:
+    """Literals and fields of a pattern; adjacent literals are not merged."""
     parts: list[tuple[str, bool]] = []
     at = 0
     while at < len(text):
@@ -190,7 +192,7 @@ def _split_pattern(text: str) -> list[tuple[str, bool]]:
                 stop += 1
             parts.append((text[at:stop], True))
             at = stop
-        elif char in "[]{}#/\\\0":
+        elif char in "[]{}#/\\\0" and not (nested and char == "/"):
             # Reserved by java.time, or not possible in a file name.
             raise UnsupportedFormatError(f"cannot read the roll pattern {text!r}: {char!r} is not understood")
         else:
@@ -200,9 +202,12 @@ def _split_pattern(text: str) -> list[tuple[str, bool]]:
 
 
 @lru_cache(maxsize=128)
-def _compile(text: str) -> _Pattern:
-    """The pattern taken apart, or UnsupportedFormatError saying why it cannot name files."""
-    parts = _split_pattern(text)
+def compile_pattern(text: str, nested: bool = False) -> _Pattern:
+    """A java.time pattern taken apart, or UnsupportedFormatError saying why it cannot name files.
+
+    ``nested`` allows slashes, which make nested directories of Chronicle 3's SimpleDateFormat patterns.
+    """
+    parts = _split_pattern(text, nested)
     seen: set[str] = set()
     regex = []
     for part, is_field in parts:
@@ -292,7 +297,7 @@ class RollCycle(_Known):
         _check_counts(self.index_count, self.index_spacing)
         if not 1000 <= self.length_ms <= MAX_LENGTH_MS:
             raise UsageError(f"a roll cycle lasts 1000 to {MAX_LENGTH_MS} ms, not {self.length_ms}")
-        if _compile(self.format).resolution_ms > self.length_ms:
+        if compile_pattern(self.format).resolution_ms > self.length_ms:
             raise UnsupportedFormatError(
                 f"the roll pattern {self.format!r} gives several cycles of {self.length_ms} ms one name"
             )
@@ -359,7 +364,7 @@ class RollCycle(_Known):
         if not stems:
             return None
         for roll in ROLL_CYCLES.values():
-            pattern = _compile(roll.format)
+            pattern = compile_pattern(roll.format)
             if all(pattern.parse(stem) is not None for stem in stems):
                 return roll
         return None
@@ -453,13 +458,13 @@ class RollCycle(_Known):
     def file_name(self, cycle: int, epoch_ms: int = 0) -> str:
         """The name of a cycle's roll file, with .cq4."""
         _check_cycle(cycle)
-        return _compile(self.format).format(cycle * self.length_ms + self.name_base_ms(epoch_ms)) + FILE_SUFFIX
+        return compile_pattern(self.format).format(cycle * self.length_ms + self.name_base_ms(epoch_ms)) + FILE_SUFFIX
 
     def cycle_of_file(self, name: str, epoch_ms: int = 0) -> int | None:
         """The cycle whose roll file has this name, or None if no cycle's has."""
         if not name.endswith(FILE_SUFFIX):
             return None
-        pattern = _compile(self.format)
+        pattern = compile_pattern(self.format)
         named_ms = pattern.parse(_stem(name))
         if named_ms is None:
             return None
@@ -532,6 +537,30 @@ _BY_FORMAT: Mapping[str, RollCycle] = MappingProxyType({roll.format: roll for ro
 for _roll in _TABLE:
     setattr(_Known, _roll.name, _roll)
 del _roll
+
+
+# --- moments ------------------------------------------------------------------------------------
+
+
+def moment_ms(moment: int | str | _datetime.date) -> int:
+    """Milliseconds since 1970 UTC of a moment: an int is ns since 1970, text is ISO 8601, naive means UTC.
+
+    A date, also one without a time in text, is its midnight. A fraction of a millisecond is dropped.
+    """
+    if isinstance(moment, bool) or not isinstance(moment, (int, str, _datetime.date)):
+        raise TypeError(f"a moment is an int (ns), ISO text, datetime or date, not {type(moment).__name__}")
+    if isinstance(moment, int):
+        return moment // 1_000_000
+    if isinstance(moment, str):
+        try:
+            moment = _datetime.datetime.fromisoformat(moment)
+        except ValueError as cause:
+            raise UsageError(f"cannot read the moment {moment!r}", hint='write it as "2026-11-22T09:00"') from cause
+    if not isinstance(moment, _datetime.datetime):
+        moment = _datetime.datetime(moment.year, moment.month, moment.day)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=_datetime.timezone.utc)
+    return (moment - _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)) // _datetime.timedelta(milliseconds=1)
 
 
 # --- roll time ---------------------------------------------------------------------------------

@@ -38,8 +38,10 @@ from weakref import WeakSet
 from pychronix import _boundary
 from pychronix._boundary import BATCH, ClosedFacts, Window, lib
 from pychronix.errors import BusyError, UsageError
+from pychronix.rolling import moment_ms
 
 if TYPE_CHECKING:
+    import datetime
     from types import TracebackType
 
     from pychronix._boundary import Handle, TailerInfo
@@ -156,6 +158,7 @@ class Tailer:
         "_astray",
         "_batch",
         "_batch_end",
+        "_clock",
         "_direction",
         "_excerpt",
         "_facts",
@@ -187,6 +190,7 @@ class Tailer:
         name: str | None = None,
         meta: bool = False,
         told: Callable[[int, bool], None] | None = None,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         self._queue = queue
         self._handle = handle
@@ -195,6 +199,7 @@ class Tailer:
         self._name = name
         self._meta = meta
         self._told = told
+        self._clock = clock
         self._facts = lib.cx_tailer_facts(handle.number)
         self._acquired = 0
         self._acquired_cycle: int | None = None
@@ -335,10 +340,29 @@ class Tailer:
             self._announce()
         return code == 1
 
-    def move_to_cycle(self, cycle: int) -> bool:
-        """Whether this cycle has a roll file; the tailer then stands on its first message."""
+    def move_to_cycle(self, cycle: int, end: bool = False) -> bool:
+        """Whether this cycle has a roll file; the tailer then stands on its first message.
+
+        ``end``: behind its last message, or on that message if the direction is BACKWARD.
+        """
         number = _boundary.int64(cycle, "cycle")
+        if end and number in self._queue._cycle_numbers():
+            count = self._queue._cycle_facts(number).count
+            if count:
+                backward = self._direction is Direction.BACKWARD
+                self.move_to_index(self._queue.index(number, count - backward))
+                return True
         return self._move(lambda: lib.cx_move_to_cycle(self._number, number)) == 1
+
+    def seek_date(self, moment: int | str | datetime.date, exact: bool = False) -> bool:
+        """Whether there is a cycle at or after a moment; the tailer then stands on the first message of the first one.
+
+        ``exact``: only the cycle of that moment counts. If there is none the tailer stays where it is. An int is ns
+        since 1970; text is ISO 8601; a date is its midnight; naive means UTC.
+        """
+        wanted = self._queue.cycle_at(moment_ms(moment))
+        found = next((cycle for cycle in self._queue._cycle_numbers() if cycle >= wanted), None)
+        return found is not None and (found == wanted or not exact) and self.move_to_cycle(found)
 
     @property
     def direction(self) -> Direction:
@@ -532,6 +556,8 @@ class Tailer:
         batch.count = 0
         self._read_before = self._facts.last_read_index
         self._pending = _SCANNED
+        if self._clock is not None:
+            self._tick()
         count = lib.cx_scan(self._number, batch, limit, 1)
         if count <= 0:
             self._pending = _NOTHING
@@ -649,6 +675,8 @@ class Tailer:
         """Reads the next document into _excerpt; False at the end. Called with _lock held."""
         if self._pending is not _NOTHING:
             self._settle()
+        if self._clock is not None:
+            self._tick()
         code = _cx_read(self._number, self._excerpt, self._meta)
         if code < 0:
             if code == lib.CX_E_NOT_READY:
@@ -684,6 +712,11 @@ class Tailer:
 
     def _move_again(self, code: int, index: int) -> int:
         return self._persist(code, lambda: lib.cx_move_to_index(self._number, index))
+
+    def _tick(self) -> None:
+        """Tells the core the caller's time: a tailer of a Vanilla journal goes no further than the present cycle."""
+        assert self._clock is not None
+        _boundary.checked(lib.cx_set_clock(self._number, self._clock() // 1_000_000), self._path)
 
     def _persist(self, code: int, call: Callable[[], int]) -> int:
         code = _boundary.patiently(call, code, self._queue.timeout_ms)

@@ -21,6 +21,7 @@ LAYERS: dict[str, tuple[int, set[str]]] = {
     "errors": (1, set()),
     "_boundary": (2, set()),
     "rolling": (2, set()),
+    "chronicle3": (3, set()),
     "wire": (2, set()),
     "formats": (3, {"formats"}),
     "table": (3, set()),

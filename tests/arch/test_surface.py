@@ -15,20 +15,20 @@ PUBLIC = [
     "ROLL_CYCLES", "Appender", "BusyError", "ChronixError", "ChronixWarning", "ClosedError", "CorruptError", "Cycle",
     "Direction", "EncodingError", "ExcerptBuffer", "IndexRangeError", "Indexes", "LockedError", "NotFoundError",
     "Queue", "QueueFullError", "ReadOnlyError", "RollCycle", "TableStore", "Tailer", "TailerState",
-    "UnsupportedFormatError", "UsageError", "decode_text", "encode_text", "follow", "open_queue",
+    "UnsupportedFormatError", "UsageError", "VanillaCycle", "decode_text", "encode_text", "follow", "open_queue",
 ]
 
 OPEN_QUEUE = [
-    "path", "mode", "roll", "epoch_ms", "roll_time", "source_id", "block_size_bytes", "index_count", "index_spacing",
-    "timeout_ms", "clock", "on_cycle",
+    "path", "mode", "format", "roll", "epoch_ms", "roll_time", "source_id", "block_size_bytes", "index_count",
+    "index_spacing", "timeout_ms", "clock", "on_cycle", "options",
 ]
 # fmt: on
 
 MEMBERS = {
     "Queue": """
-        appender closed close count cycle_at cycle_of cycle_of_file cycles epoch_ms file_name first_cycle first_index
-        format index last_cycle last_index mode path refresh roll_cycle roll_time sequence_of source_id start_ms
-        table_store tailer timeout_ms wire_type writable
+        appender chronicle3 close closed count cycle_at cycle_of cycle_of_file cycles date_of epoch_ms file_name
+        first_cycle first_index format index index_of last_cycle last_index mode path path_of refresh roll_cycle
+        roll_time sequence_of source_id start_ms table_store tailer timeout_ms wire_type writable
     """,
     "Appender": """
         append append_at append_many append_text close closed cycle last_index lost_locks normalise_eofs pretouch queue
@@ -36,7 +36,7 @@ MEMBERS = {
     """,
     "Tailer": """
         close closed cycle direction index is_meta last_read_index meta move_to_cycle move_to_index name queue read
-        read_many sequence spans state striding to_end to_start views with_index
+        read_many seek_date sequence spans state striding to_end to_start views with_index
     """,
     "Cycle": """
         closed count data_format first_index index_count index_spacing last_index name number path ready size_bytes
