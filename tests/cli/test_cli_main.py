@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -293,6 +294,18 @@ def test_which_releases_make_such_keys(keys: list[str], release: str | None) -> 
 def test_the_module_runs_as_a_program(spawn: Spawn) -> None:
     out, err = spawn("--version").communicate()
     assert (b"", True) == (err, out.startswith(b"pychronix"))
+
+
+def test_a_checkout_that_is_not_built_says_so(tmp_path: Path) -> None:
+    """As `pip install .` leaves it: who starts Python there gets the sources."""
+    package = Path(px.__file__).resolve().parent
+    shutil.copytree(package, tmp_path / "pychronix", ignore=shutil.ignore_patterns("_native*.so", "__pycache__"))
+    command = [sys.executable, "-c", "import pychronix"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert 1 == done.returncode
+    assert done.stderr.splitlines()[-1].startswith(
+        "ImportError: the native core is not built in this copy of pychronix: "
+    )
 
 
 def test_a_closed_pipe_ends_cat_quietly(spawn: Spawn, tmp_path: Path) -> None:
