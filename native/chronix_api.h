@@ -209,7 +209,7 @@ typedef struct {
 
 /* A batch of messages with consecutive indexes (descending when backward). The bytes of all of them lie in
  * [address, address + region). Spans are relative to address, in the order of reading. If equal_length >= 0, message i
- * is equal_length bytes at i * pitch + 4, for i counted from the low end of the region. */
+ * is equal_length bytes at i * pitch + lead, for i counted from the low end of the region. */
 typedef struct {
     uint64_t address;
     int64_t region;
@@ -218,6 +218,7 @@ typedef struct {
     int32_t count;
     int32_t equal_length;
     int32_t pitch;
+    int32_t lead;            /* bytes of framing before each message: 4, or 0 where messages lie back to back */
     int32_t starts[CX_BATCH];
     int32_t stops[CX_BATCH];
 } cx_batch;

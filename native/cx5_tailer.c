@@ -549,7 +549,7 @@ static int32_t scan_forward(cx5_tailer *tailer, cx_batch *batch, int32_t limit)
     batch->count = count;
     batch->equal_length = -1;
     if (equal && count > 0)
-        batch->equal_length = length, batch->pitch = (int32_t)pitch;
+        batch->equal_length = length, batch->pitch = (int32_t)pitch, batch->lead = 4;
     int64_t sequence = sequence_of(tailer) + count - 1;
     tailer->offset = at;
     sweep(tailer, base);
@@ -619,7 +619,7 @@ static int32_t scan_backward(cx5_tailer *tailer, cx_batch *batch, int32_t limit)
     batch->count = count;
     batch->equal_length = -1;
     if (equal && low == base)
-        batch->equal_length = length, batch->pitch = (int32_t)pitch;
+        batch->equal_length = length, batch->pitch = (int32_t)pitch, batch->lead = 4;
     advance(tailer, first);
     return count;
 }

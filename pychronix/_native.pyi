@@ -125,6 +125,7 @@ class Batch(CData):
     count: int
     equal_length: int
     pitch: int
+    lead: int
     starts: CData
     stops: CData
 

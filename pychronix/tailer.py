@@ -130,10 +130,10 @@ os.register_at_fork(after_in_child=_forget_batches)
 
 
 @lru_cache(maxsize=64)
-def _equal_batch(length: int, pitch: int, count: int) -> Struct:
+def _equal_batch(lead: int, length: int, pitch: int, count: int) -> Struct:
     """Takes a batch of messages of one length out of its region at once: even uncached 3 times faster than slicing."""
-    one = f"4x{length}s"
-    gap = f"{pitch - 4 - length}x" if pitch - 4 - length else ""
+    one = f"{lead}x{length}s" if lead else f"{length}s"
+    gap = f"{pitch - lead - length}x" if pitch - lead - length else ""
     return Struct((one + gap) * (count - 1) + one)
 
 
@@ -594,7 +594,7 @@ class Tailer:
         data = _boundary.copy(batch.address, region)
         length = batch.equal_length
         if length >= 0:
-            items = _equal_batch(length, batch.pitch, count).unpack_from(data)
+            items = _equal_batch(batch.lead, length, batch.pitch, count).unpack_from(data)
         else:
             # Parsing a format of 1 024 items and unpacking with it is still 3 times faster than slicing.
             items = Struct(_boundary.batch_format(batch, self._format)).unpack_from(data)
