@@ -20,7 +20,7 @@ from typing import TypeVar
 import pytest
 
 if importlib.util.find_spec("fix_java") is not None:
-    pytest_plugins = ["fix_java"]
+    pytest_plugins = ["fix_java", "fix_java3"]
 
 BUDGETS = ("quick", "ci", "long")
 T = TypeVar("T")

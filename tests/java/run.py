@@ -31,14 +31,16 @@ def main() -> None:
     find_pytest()
     sys.path.insert(0, str(TESTS))
     from fix_java import RELEASE, PeerUnavailableError, build_peer
+    from fix_java3 import RELEASE3, build_peer3
 
     parser = argparse.ArgumentParser(description="run a class of the Java peers")
     parser.add_argument("--release", default=RELEASE)
-    parser.add_argument("main_class", metavar="CLASS", help="Peer, Dump or Bench")
+    parser.add_argument("main_class", metavar="CLASS", help="Peer, Dump or Bench (of release 3.6.0: Peer3)")
     parser.add_argument("arguments", nargs="*")
     arguments = parser.parse_args()
     try:
-        command = build_peer(arguments.release).command(arguments.main_class, *arguments.arguments)
+        build = build_peer3 if arguments.release == RELEASE3 else build_peer
+        command = build(arguments.release).command(arguments.main_class, *arguments.arguments)
     except PeerUnavailableError as error:
         sys.exit(f"run.py: {error}")
     os.execvp(command[0], command)
