@@ -642,7 +642,7 @@ def _info(options: argparse.Namespace) -> None:
 
 def _facts(queue: px.Queue) -> dict[str, Any]:
     roll: Any = queue.roll_cycle
-    table_store: Any = queue.table_store
+    table_store = _table_store(queue)
     cycles = [_cycle_facts(cycle) for cycle in queue.cycles()]
     facts = {
         "path": os.fspath(queue.path),
@@ -664,8 +664,15 @@ def _facts(queue: px.Queue) -> dict[str, Any]:
         "size_bytes": sum(cycle["size_bytes"] for cycle in cycles),
         "used_bytes": sum(cycle.get("used_bytes", 0) for cycle in cycles),
         "cycles": cycles,
-        **_known({"table_store": None if table_store is None else dict(table_store)}),
+        **_known({"table_store": table_store}),
     }
+
+
+def _table_store(queue: px.Queue) -> dict[str, int] | None:
+    try:
+        return dict(queue.table_store)
+    except px.UnsupportedFormatError:  # a format without one
+        return None
 
 
 def _cycle_facts(cycle: px.Cycle) -> dict[str, Any]:
@@ -720,11 +727,11 @@ def _told_facts(facts: dict[str, Any]) -> Iterator[str]:
         {
             "format": facts["format"] + (f", wire type {facts['wire_type']}" if "wire_type" in facts else ""),
             "table keys": f"those of Java {facts['release_hint']}" if "release_hint" in facts else None,
-            "roll cycle": roll and f"{roll['name']}, named {roll['pattern']}, {_duration(roll['length_ms'])} each",
+            "roll cycle": roll and _told_roll(roll),
             "roll time": f"{facts['roll_time']} UTC" if "roll_time" in facts else None,
             "index": "differs from cycle to cycle" if len(pages) > 1 else "".join(map(_told_page, pages)) or None,
-            "epoch": f"{facts['epoch_ms']} ms" if "epoch_ms" in facts else None,
-            "source id": facts.get("source_id"),
+            "epoch": f"{facts['epoch_ms']} ms" if facts.get("epoch_ms") else None,
+            "source id": facts.get("source_id") or None,
             "messages": f"{facts['count']} in {_counted(len(cycles), 'cycle')}",
             "first index": "none" if first is None else f"{first:#x}",
             "last index": "none" if last is None else f"{last:#x}",
@@ -736,6 +743,12 @@ def _told_facts(facts: dict[str, Any]) -> Iterator[str]:
     if facts.get("table_store"):
         yield "table store"
         yield from _told_pairs({key: _table_value(key, value) for key, value in facts["table_store"].items()})
+
+
+def _told_roll(roll: dict[str, Any]) -> str:
+    if not roll["length_ms"]:
+        return f"{roll['name']}: it never rolls"
+    return f"{roll['name']}, named {roll['pattern']}, {_duration(roll['length_ms'])} each"
 
 
 def _told_page(page: tuple[int, int]) -> str:

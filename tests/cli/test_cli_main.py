@@ -246,7 +246,11 @@ class BareQueue:
     """A queue of a format that has cycles, but neither roll files nor a table store nor wire types."""
 
     path, format, first_index, last_index = "/data/q", "vanilla", 7, 9
-    wire_type = roll_cycle = roll_time = epoch_ms = source_id = table_store = None
+    wire_type = roll_cycle = roll_time = epoch_ms = source_id = None
+
+    @property
+    def table_store(self) -> None:
+        raise px.UnsupportedFormatError("a journal has no table store")
 
     def cycles(self) -> list[SimpleNamespace]:
         unknown = dict.fromkeys(["used_bytes", "closed", "index_count", "index_spacing", "data_format"])
@@ -269,6 +273,20 @@ def test_info_leaves_out_what_a_format_does_not_have() -> None:
         "  number  name      first index  messages  bytes used  of  state",
         "       1  20240305          0x7         3           -  64",
     ] == [line.rstrip() for line in cli._told_facts(facts)]
+
+
+def test_info_of_a_queue_that_never_rolls() -> None:
+    queue = BareQueue()
+    queue.roll_cycle = SimpleNamespace(name="NONE", format="q", length_ms=0)  # type: ignore[assignment]
+    assert "  roll cycle   NONE: it never rolls" in cli._told_facts(cli._facts(queue))  # type: ignore[arg-type]
+
+
+def test_info_tells_epoch_and_source_id_where_there_are_any(run: Run, queue: Path, tmp_path: Path) -> None:
+    px.open_queue(tmp_path / "q", "a", epoch_ms=18_000_000, source_id=7).close()
+    text = run("info", tmp_path / "q").out.decode()
+    assert "  epoch        18000000 ms\n  source id    7\n" in text
+    text = run("info", queue).out.decode()
+    assert "  epoch  " not in text and "  source id  " not in text
 
 
 def test_info_names_the_holder_of_a_lock(run: Run, queue: Path) -> None:
