@@ -201,20 +201,6 @@ static int32_t acquire_words(cx5_queue *queue)
     return 0;
 }
 
-/* mkdir -p. */
-static int32_t make_directories(const char *path)
-{
-    char part[CX_PATH_MAX];
-    for (size_t at = 1; at <= strlen(path); at++) {
-        if (path[at] != '/' && path[at] != 0)
-            continue;
-        snprintf(part, sizeof part, "%.*s", (int)at, path);
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            return cx_fail_os(part, -1, "cannot make the directory");
-    }
-    return 0;
-}
-
 static int32_t open_queue(cx_queue *base)
 {
     cx5_queue *queue = (cx5_queue *)base;
@@ -227,7 +213,7 @@ static int32_t open_queue(cx_queue *base)
     int32_t code = cx_roll_init(&queue->roll, queue->base.settings.format, queue->base.settings.length_ms, queue->base.settings.epoch_ms);
     if (code < 0)
         return code;
-    if (queue->base.settings.create != 0 && access(queue->base.path, F_OK) != 0 && (code = make_directories(queue->base.path)) < 0)
+    if (queue->base.settings.create != 0 && access(queue->base.path, F_OK) != 0 && (code = cx_make_directories(queue->base.path)) < 0)
         return code;
     queue->directory_fd = open(queue->base.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (queue->directory_fd < 0)

@@ -75,6 +75,8 @@ static const char *const kill_points[] = {
     "file_header_stored", "file_pages_stored", "file_published", "listing_low", "listing_high", "listing_counted",
     "table_claimed", "table_header_stored", "table_published", "key_stored", "key_published", "meta_published",
     "batch_middle", "normalised",
+    "i3_index_made", "i3_data_made", "i3_index_extended", "i3_line_based", "i3_block_made", "i3_padding_stored", "i3_payload_stored",
+    "i3_entry_published", "i3_next_line_based", "i3_batch_middle", "i3_line_filled",
 };
 
 int32_t cx_build_flags(void)

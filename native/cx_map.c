@@ -217,6 +217,17 @@ void cx_file_unlock(cx_file *file, int64_t start, int64_t length)
     (void)fcntl(file->fd, F_OFD_SETLK, &lock);
 }
 
+int32_t cx_file_extend(cx_file *file, int64_t size)
+{
+    int32_t code = cx_file_measure(file);
+    if (code < 0 || file->size >= size)
+        return code;
+    if (ftruncate(file->fd, size) != 0)
+        return cx_fail_os(file->path, file->size, "cannot extend the file");
+    file->size = size;
+    return 0;
+}
+
 int32_t cx_file_grow(cx_file *file, int64_t size)
 {
     int32_t code = cx_file_measure(file);
@@ -225,13 +236,7 @@ int32_t cx_file_grow(cx_file *file, int64_t size)
     code = cx_file_lock(file, 0, 0);
     if (code < 0)
         return code;
-    code = cx_file_measure(file);
-    if (code == 0 && file->size < size) {
-        if (ftruncate(file->fd, size) != 0)
-            code = cx_fail_os(file->path, file->size, "cannot extend the file");
-        else
-            file->size = size;
-    }
+    code = cx_file_extend(file, size);
     cx_file_unlock(file, 0, 0);
     return code;
 }
@@ -372,6 +377,19 @@ int32_t cx_directory_sync(const char *path_in_it)
         code = cx_fail_os(directory, -1, "cannot flush the directory to disk");
     close(fd);
     return code;
+}
+
+int32_t cx_make_directories(const char *path)
+{
+    char part[CX_PATH_MAX];
+    for (size_t at = 1; at <= strlen(path); at++) {
+        if (path[at] != '/' && path[at] != 0)
+            continue;
+        snprintf(part, sizeof part, "%.*s", (int)at, path);
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return cx_fail_os(part, -1, "cannot make the directory");
+    }
+    return 0;
 }
 
 bool cx_path_exists(const char *path)

@@ -72,6 +72,8 @@ static inline int32_t cx_reach(cx_file *file, int purpose, int64_t offset, int64
 
 /* Grows the file to at least size bytes (M-3). CX_E_FILE_LOCKED: another process holds the lock, try again. */
 int32_t cx_file_grow(cx_file *file, int64_t size);
+/* The same for who already holds the lock, through this very file. */
+int32_t cx_file_extend(cx_file *file, int64_t size);
 int32_t cx_allocate_slowly(cx_file *file, int64_t offset, int64_t length, bool ahead);
 /* Real blocks under [offset, offset + length) (M-2), and some way ahead when `ahead`. */
 static inline int32_t cx_allocate(cx_file *file, int64_t offset, int64_t length, bool ahead)
@@ -94,6 +96,8 @@ int32_t cx_file_sync(cx_file *file);
 /* Directory entry of the file on disk. */
 int32_t cx_directory_sync(const char *path_in_it);
 
+/* mkdir -p. */
+int32_t cx_make_directories(const char *path);
 bool cx_path_exists(const char *path);
 /* Renames to a name that is free: 1; 0 if it is taken (or the file system cannot tell); or a code. */
 int32_t cx_rename_new(const char *from, const char *to);

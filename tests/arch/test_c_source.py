@@ -26,7 +26,7 @@ RANKS = [
     {"cx_map", "cx_roll", "cx_wire"},
     {"cx_handle"},
     {"cx_table", "cx_store"},
-    {"cx5_queue", "cx_api"},
+    {"cx5_queue", "cx3_indexed", "cx_api"},
     {"cx5_appender", "cx5_tailer"},
 ]
 
