@@ -47,8 +47,8 @@ int32_t cx5_lock_word(cx5_queue *queue, void *word, int64_t *recovered);
 bool cx5_unlock_word(cx5_queue *queue, void *word);
 
 /* The format's functions for appenders and tailers, for its cx_format, and the sizes of what they work on. */
-#define CX5_APPENDER_BYTES 65536
-#define CX5_TAILER_BYTES 65536
+#define CX5_APPENDER_BYTES 131072
+#define CX5_TAILER_BYTES 131072
 int32_t cx5_open_appender(cx_appender *appender);
 void cx5_close_appender(cx_appender *appender);
 int64_t cx5_append(cx_appender *appender, const void *data, size_t length);

@@ -329,15 +329,15 @@ static int32_t indexed_before(cx_store *store, int64_t sequence, cx_place *place
 }
 
 /* Walks from a place towards a sequence number inside one window, without the checks that only a document's end needs: it
- * stops before anything unusual, for the careful walk to judge. */
-static void stride_to(cx_store *store, cx_place *place, int64_t sequence)
+ * stops before anything unusual, for the careful walk to judge. Returns the pitch of what it passed, 0 if it differed. */
+static int64_t stride_to(cx_store *store, cx_place *place, int64_t sequence)
 {
     const cx_window *window = store->file.window[CX_DATA];
     if (window == NULL || place->offset < window->offset)
-        return;
+        return 0;
     const uint8_t *bytes = window->base - window->offset;
     int64_t end = window->offset + window->length < store->file.size ? window->offset + window->length : store->file.size;
-    int64_t at = place->offset, number = place->sequence, pitch = 0;
+    int64_t at = place->offset, number = place->sequence, pitch = 0, changes = 0;
     uint32_t before = 0;
     while (number < sequence && at <= end - 4) {
         uint32_t header = cx_load_header(bytes + at);
@@ -348,6 +348,7 @@ static void stride_to(cx_store *store, cx_place *place, int64_t sequence)
                 break;
             pitch = cx_store_next(store, at, header) - at;
             before = header;
+            changes++;
         }
         if (pitch > end - at)
             break;
@@ -356,6 +357,7 @@ static void stride_to(cx_store *store, cx_place *place, int64_t sequence)
         at += pitch;
     }
     *place = (cx_place){at, number};
+    return changes == 1 && cx_is_data(before) ? pitch : 0;
 }
 
 /* The same to the end of it: CX_FIND_*, with the place come to. */
@@ -388,8 +390,8 @@ static int32_t trusted_before(cx_store *store, int64_t sequence, cx_place *place
     int32_t code = indexed_before(store, sequence, place);
     while (code == 0 && place->offset != 0) {
         uint32_t number = (uint32_t)(place->sequence >> store->spacing_bits) + 1;
-        uint32_t *trusted = &store->trusted_slots[number % CX_TRUSTED_SLOTS];
-        if (*trusted == number)
+        cx_trust *trusted = &store->trusted[number % CX_TRUSTED_SLOTS];
+        if (trusted->number == number)
             return 0;
         cx_place before;
         if ((code = indexed_before(store, place->sequence - 1, &before)) < 0)
@@ -397,7 +399,7 @@ static int32_t trusted_before(cx_store *store, int64_t sequence, cx_place *place
         cx_place reached = before;
         code = walk_to(store, &reached, place->sequence);
         if (code == CX_FIND_FOUND && reached.offset == place->offset) {
-            *trusted = number;
+            *trusted = (cx_trust){.number = number};
             return 0;
         }
         if (code < 0 && code != CX_E_CORRUPT)
@@ -456,6 +458,25 @@ int32_t cx_store_end(cx_store *store, cx_place *end, bool *eof)
     return cx_store_walk_to_end(store, end, eof);
 }
 
+/* Goes from a trusted slot's message towards a sequence number, without a walk as far as it was walked before. */
+static void leap_to(cx_store *store, cx_place *place, int64_t sequence)
+{
+    uint32_t number = (uint32_t)(place->sequence >> store->spacing_bits) + 1;
+    cx_trust *trusted = &store->trusted[number % CX_TRUSTED_SLOTS];
+    if (place->offset == 0 || trusted->number != number || (place->sequence & (store->index_spacing - 1)) != 0)
+        return;
+    const cx_place slot = *place;
+    int64_t wanted = sequence - slot.sequence, known = wanted < trusted->even ? wanted : trusted->even;
+    *place = (cx_place){slot.offset + known * trusted->pitch, slot.sequence + known};
+    if (known == wanted || wanted > UINT32_MAX)
+        return;
+    int64_t pitch = stride_to(store, place, sequence);
+    int64_t passed = place->sequence - slot.sequence;
+    if (pitch > 0 && pitch <= UINT32_MAX && (trusted->even == 0 || trusted->pitch == pitch)
+        && place->offset - slot.offset == passed * pitch)
+        *trusted = (cx_trust){.number = number, .pitch = (uint32_t)pitch, .even = (uint32_t)passed};
+}
+
 int32_t cx_store_find(cx_store *store, int64_t sequence, int64_t *offset)
 {
     cx_place place, known;
@@ -471,6 +492,7 @@ int32_t cx_store_find(cx_store *store, int64_t sequence, int64_t *offset)
         if (code == 1 && known.sequence <= sequence && known.sequence > place.sequence)
             place = known;
     }
+    leap_to(store, &place, sequence);
     code = walk_to(store, &place, sequence);
     *offset = place.offset;
     return code;

@@ -12,6 +12,13 @@
 /* Two million messages' slots at the usual spacing of 256; further ones take their places and are walked to again. */
 #define CX_TRUSTED_SLOTS 8192
 
+/* What walks have told of an index slot. The `even` messages behind its own lie `pitch` bytes apart: a look-up need not walk. */
+typedef struct {
+    uint32_t number;          /* of the slot, + 1: found right (trusted_before in cx_store.c) */
+    uint32_t pitch;
+    uint32_t even;
+} cx_trust;
+
 typedef struct {
     cx_file file;
     int64_t cycle;
@@ -36,8 +43,7 @@ typedef struct {
     char format[CX_FORMAT_MAX];
     /* Index page parsed last, so that neighbours cost nothing: offset of its header, of its slots. */
     int64_t page_offset, page_slots;
-    /* Index slots found right, by their number + 1 (trusted_before in cx_store.c). */
-    uint32_t trusted_slots[CX_TRUSTED_SLOTS];
+    cx_trust trusted[CX_TRUSTED_SLOTS];
 } cx_store;
 
 /* Places in a file: a document's header and the sequence number that a data document there has. */
