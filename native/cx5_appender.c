@@ -356,16 +356,16 @@ static int32_t open_store(cx5_appender *appender, int64_t cycle, bool create)
     int32_t code = cx5_path(queue, cycle, path);
     if (code < 0)
         return code;
-    if (create && !cx_path_exists(path)) {
-        /* A pre-created file has the name with .precreated in the place of .cq4. */
-        char ready[CX_PATH_MAX + 16];
-        snprintf(ready, sizeof ready, "%.*s.precreated", (int)(strlen(path) - 4), path);
-        if (cx_path_exists(ready) && rename(ready, path) != 0)
-            return cx_fail_os(ready, -1, "cannot rename a pre-created roll file");
-    }
-    if (create && !cx_path_exists(path) && (code = create_aside(appender, cycle, path)) != 0)
-        return code < 0 ? code : finish_opening(appender);
     for (int tries = 0; tries < 2; tries++) {
+        if (create && !cx_path_exists(path)) {
+            /* A pre-created file has the name with .precreated in the place of .cq4. */
+            char ready[CX_PATH_MAX + 16];
+            snprintf(ready, sizeof ready, "%.*s.precreated", (int)(strlen(path) - 4), path);
+            if (cx_path_exists(ready) && rename(ready, path) != 0)
+                return cx_fail_os(ready, -1, "cannot rename a pre-created roll file");
+        }
+        if (create && !cx_path_exists(path) && (code = create_aside(appender, cycle, path)) != 0)
+            return code < 0 ? code : finish_opening(appender);
         memset(store, 0, sizeof *store);
         store->cycle = cycle;
         code = cx_file_open(&store->file, path, true, create);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cx_atomic.h"
+#include "cx_fault.h"
 #include "cx_wire.h"
 
 #define TABLE_BYTES 131072
@@ -270,7 +271,7 @@ static int32_t create_aside(const char *path, const cx_settings *settings)
     if (cx_path_exists(path))
         return 0;
     char aside[CX_PATH_MAX];
-    if ((size_t)snprintf(aside, sizeof aside, "%s.%d.creating", path, (int)getpid()) >= sizeof aside)
+    if ((size_t)snprintf(aside, sizeof aside, "%s.%d.creating", path, (int)cx_thread_id()) >= sizeof aside)
         return cx_fail(CX_E_USAGE, path, -1, 0, "the path of the queue is too long");
     unlink(aside);
     cx_table table = {0};

@@ -343,7 +343,7 @@ class Appender:
 
     @property
     def cycle(self) -> int | None:
-        """The cycle whose roll file is open for appending, None before the first excerpt."""
+        """The cycle whose roll file is open for appending, None while none is."""
         cycle = self._facts.cycle
         return None if cycle < 0 else cycle
 

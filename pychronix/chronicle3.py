@@ -275,6 +275,8 @@ def indexed_base(path: str) -> str:
 def detect(path: str) -> str | None:
     """ "vanilla" or "indexed" if a Chronicle 3.x journal is at a path, None if not."""
     if os.path.isdir(path):
+        if any(entry.name.endswith((".cq4", ".cq4t")) for entry in _scan(path)):
+            return None
         return "vanilla" if next(_leaves(path), None) is not None else None
     base = indexed_base(path)
     return "indexed" if os.path.isfile(base + ".index") and os.path.isfile(base + ".data") else None
@@ -292,6 +294,13 @@ def _scan(path: str) -> list[os.DirEntry[str]]:
         raise SystemCallError(f"cannot list the directory: {cause.strerror}", path=path, errno=cause.errno) from cause
 
 
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # A symbolic link to itself, for one.
+        return False
+
+
 def _leaves(path: str, relative: str = "", depth: int = 0) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
     """Directories with index or data files, newest name first, relative to the journal, each with its entries."""
     entries = _scan(path)
@@ -299,7 +308,7 @@ def _leaves(path: str, relative: str = "", depth: int = 0) -> Iterator[tuple[str
         yield relative, entries
     if depth < 8:  # A date has six parts.
         for entry in reversed(entries):
-            if entry.name[:1].isdigit() and entry.is_dir():
+            if entry.name[:1].isdigit() and _is_directory(entry):
                 yield from _leaves(entry.path, f"{relative}/{entry.name}" if relative else entry.name, depth + 1)
 
 
@@ -444,7 +453,7 @@ def _block(
             if names.fullmatch(entry.name):
                 try:
                     longest = max(longest, entry.stat().st_size)
-                except FileNotFoundError:
+                except OSError:  # Deleted since it was listed, or a symbolic link to nowhere.
                     continue
     wished = _integer(option, options, 0)
     if option in options:
