@@ -27,6 +27,7 @@ LAYERS: dict[str, tuple[int, set[str]]] = {
     "table": (3, set()),
     "appender": (3, set()),
     "tailer": (3, set()),
+    "search": (3, set()),
     "queue": (4, set()),
     "inspect": (4, set()),
     "follow": (5, set()),
