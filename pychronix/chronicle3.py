@@ -31,6 +31,8 @@ DEFAULT_RESERVE_BYTES = 128 * KIB  # Java's defaultMessageSize and messageCapaci
 DEFAULT_MAPPED_BYTES = 512 * MIB
 _SAMPLED_CYCLES = 8  # Directories looked into for lengths and names ...
 _SAMPLED_ENTRIES = 4096  # ... and index entries of each.
+_VISITED_DIRECTORIES = 1 << 12  # Whoever is sent into a foreign tree comes back.
+_DATE_PARTS = 8  # Six from year to second, and some literals between.
 _MIN_THREAD_BITS, _MAX_THREAD_BITS = 8, 32
 _PID_MAX = "/proc/sys/kernel/pid_max"
 
@@ -301,15 +303,22 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _leaves(path: str, relative: str = "", depth: int = 0) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+def _leaves(path: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
     """Directories with index or data files, newest name first, relative to the journal, each with its entries."""
-    entries = _scan(path)
-    if relative and any(_INDEX_FILE.fullmatch(entry.name) or _DATA_FILE.fullmatch(entry.name) for entry in entries):
-        yield relative, entries
-    if depth < 8:  # A date has six parts.
-        for entry in reversed(entries):
-            if entry.name[:1].isdigit() and _is_directory(entry):
-                yield from _leaves(entry.path, f"{relative}/{entry.name}" if relative else entry.name, depth + 1)
+    waiting = [(path, "", 0)]
+    for _ in range(_VISITED_DIRECTORIES):
+        if not waiting:
+            return
+        directory, relative, depth = waiting.pop()
+        entries = _scan(directory)
+        if relative and any(_INDEX_FILE.fullmatch(entry.name) or _DATA_FILE.fullmatch(entry.name) for entry in entries):
+            yield relative, entries
+        elif depth < _DATE_PARTS:
+            waiting += (
+                (entry.path, f"{relative}/{entry.name}" if relative else entry.name, depth + 1)
+                for entry in entries
+                if re.search(r"\d", entry.name) and _is_directory(entry)
+            )
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -417,7 +426,7 @@ def _cycle_named(name: str) -> VanillaCycle | None:
     fields = "yyyyMMddHHmmss"
     pattern = ""
     used = 0
-    for part in re.findall(r"\d+|\D+", name):
+    for part in re.findall(r"\d+|/|[^\d/]+", name):
         if part.isdigit():
             if used + len(part) > len(fields):
                 return None
