@@ -1054,10 +1054,10 @@ class FixtureQueue:
         return [(index, bytes.fromhex(data)) for index, data in self.expected["excerpts"]]
 
 
-def fixture_names() -> list[str]:
-    """The fixtures there are: ``demo``, ``v5/2026.4`` and so on."""
+def fixture_names(*, chronicle3: bool = False) -> list[str]:
+    """The fixtures there are: ``demo``, ``v5/2026.4`` and so on; those of Chronicle 3 (``v3/...``) only if asked for."""
     found = sorted(path.relative_to(_FIXTURES).as_posix() for path in _FIXTURES.rglob("*.tar.xz"))
-    return [name.removesuffix(".tar.xz") for name in found]
+    return [name.removesuffix(".tar.xz") for name in found if chronicle3 == name.startswith("v3/")]
 
 
 def unpack_fixture(name: str, directory: Path) -> dict[str, FixtureQueue]:

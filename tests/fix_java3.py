@@ -40,6 +40,7 @@ from urllib.parse import quote, unquote_plus
 import pytest
 from fix_java import (
     JVM_OPTIONS,
+    FixtureQueue,
     JavaError,
     JavaFollow,
     JavaLoad,
@@ -49,6 +50,7 @@ from fix_java import (
     PeerUnavailableError,
     file_lock,
     find_java,
+    fixture_names,
     pack_classes,
     require_build,
     unhex,
@@ -273,6 +275,78 @@ def _calls(calls: Iterable[str | tuple[Any, ...]]) -> str:
         name, *arguments = (call,) if isinstance(call, str) else call
         words.append(":".join([name, *map(_token, arguments)]))
     return ",".join(words)
+
+
+def to_json(value: Any) -> Any:
+    """An argument or result as JSON can hold it; `from_json` turns it back."""
+    if isinstance(value, Java):
+        return {"java": value.type, "value": to_json(value.value)}
+    if isinstance(value, (bytes, bytearray)):
+        return {"bytes": bytes(value).hex()}
+    if isinstance(value, dict):
+        return {"map": [[to_json(key), to_json(item)] for key, item in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def from_json(value: Any) -> Any:
+    """What `to_json` was given (a tuple comes back as a list)."""
+    if isinstance(value, list):
+        return [from_json(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "java" in value:
+        return Java(value["java"], from_json(value["value"]))
+    if "bytes" in value:
+        return bytes.fromhex(value["bytes"])
+    return {from_json(key): from_json(item) for key, item in value["map"]}
+
+
+class FieldCall(NamedTuple):
+    """One field of a fixture: how Java wrote it, the position after it, how Java read it, and what came out."""
+
+    write: tuple[Any, ...]
+    position: int
+    read: tuple[Any, ...]
+    result: Any
+    filled: tuple[Any, ...]
+
+
+class FieldExcerpt(NamedTuple):
+    """An excerpt of ``fixtures/v3/fields``: its kind of field ("all" for the one with all kinds), bytes and fields."""
+
+    kind: str
+    index: int  # type: ignore[assignment]
+    data: bytes
+    fields: list[FieldCall]
+
+
+def field_excerpts(queue: FixtureQueue) -> list[FieldExcerpt]:
+    """What Java wrote into a journal of ``fixtures/v3/fields`` (``java_fixture("v3/fields")["fields"]``), in order."""
+    return [
+        FieldExcerpt(
+            excerpt["kind"],
+            excerpt["index"],
+            bytes.fromhex(excerpt["hex"]),
+            [
+                FieldCall(
+                    tuple(map(from_json, call["write"])),
+                    call["position"],
+                    tuple(map(from_json, call["read"])),
+                    from_json(call["result"]),
+                    tuple(map(from_json, call["filled"])),
+                )
+                for call in excerpt["calls"]
+            ],
+        )
+        for excerpt in queue.expected["fields"]
+    ]
+
+
+def fixture3_names() -> list[str]:
+    """The fixtures of Chronicle 3: ``v3/vanilla`` and so on; `fix_java.unpack_fixture` unpacks one."""
+    return [name for name in fixture_names(chronicle3=True) if name.startswith("v3/")]
 
 
 # --- peers -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,18 @@ from pathlib import Path
 import fix_java
 import pytest
 from fix_java import JavaError, payload, read_acks, read_follow
-from fix_java3 import Call, Java, Java3Peer, Java3PeerFactory, Java3Queue, free_port
+from fix_java3 import (
+    Call,
+    Java,
+    Java3Peer,
+    Java3PeerFactory,
+    Java3Queue,
+    field_excerpts,
+    fixture3_names,
+    free_port,
+    from_json,
+    to_json,
+)
 
 DAY = 19787  # 2024-03-05
 E_DAYS = 1 << 40
@@ -240,3 +251,41 @@ def test_bench_rounds_write_and_read_what_they_say(java3: Java3Peer, tmp_path: P
     nanos, count, size = queue.tailer().bench(kind=kind)
     assert nanos > 0
     assert (count, size) == (1000, 1000 * {"int": 4, "long": 8, "record": 20, "mixed": 61, "text": 41}.get(kind, 40))
+
+
+@pytest.mark.parametrize("name", fixture3_names())
+def test_java_still_reads_what_the_fixture_says(name: str, java3_peer: Java3PeerFactory, tmp_path: Path) -> None:
+    peers: dict[str, Java3Peer] = {}
+    for journal, fixture in fix_java.unpack_fixture(name, tmp_path).items():
+        expected = fixture.expected
+        if expected["format"] == "indexed":
+            queue = java3_peer().indexed(fixture.path, **expected["options"])
+        else:
+            bits = str(expected["thread_bits"])
+            if bits not in peers:
+                peers[bits] = java3_peer(os__max__pid__bits=bits)
+            queue = peers[bits].vanilla(fixture.path, **expected["options"])
+        assert queue.last_index == expected["last_index"], journal
+        assert len(fixture.excerpts) == expected["count"]
+        assert fix_java.digest(fixture.excerpts) == (expected["count"], expected["sha256"])
+        tailer = queue.tailer()
+        for index, data in fixture.excerpts[:: max(1, expected["count"] // 20)] + fixture.excerpts[-1:]:
+            assert tailer.index(index), (journal, index)
+            assert tailer.view() == data
+
+
+def test_field_fixtures_are_read_again_as_they_were(java3: Java3Peer, tmp_path: Path) -> None:
+    fixture = fix_java.unpack_fixture("v3/fields", tmp_path)["fields-indexed"]
+    excerpts = field_excerpts(fixture)
+    assert len(excerpts) == 34
+    tailer = java3.indexed(fixture.path, **fixture.expected["options"]).tailer()
+    for excerpt in excerpts:
+        got = tailer.outcomes(*(field.read for field in excerpt.fields), index=excerpt.index)
+        again = [(to_json(call.result), [to_json(value) for value in call.filled]) for call in got]
+        wanted = [(to_json(field.result), [to_json(value) for value in field.filled]) for field in excerpt.fields]
+        assert repr(again) == repr(wanted), excerpt.kind  # NaN does not equal itself
+
+
+def test_values_survive_json() -> None:
+    value = [Java("map", [["k", b"\x00"]]), {"a": Java("list", [None, 1.5])}, "\ud800", True]
+    assert from_json(to_json(value)) == value

@@ -58,13 +58,11 @@ final class Follow3 implements Runnable {
             int idle = 0;
             while (limit == 0 || seen < limit) {
                 boolean last = stop;
-                if (tailer.nextIndex()) {
+                if (Peer3.next(tailer)) {
                     idle = 0;
                     record(tailer, out);
                     continue;
                 }
-                if (Peer3.padding(tailer) && !last)
-                    continue;
                 if (last)
                     break;
                 if (++idle < 2_000) {

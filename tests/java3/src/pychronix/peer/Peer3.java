@@ -359,15 +359,16 @@ public final class Peer3 extends LineServer {
         }
     }
 
-    /** Starts an excerpt with the request's capacity ("default" is Java's own) and, where given, in its cycle. */
+    /** Starts an excerpt with the request's capacity ("default": Java's, 128 KiB) and, where given, in its cycle. */
     private void start(ExcerptAppender appender, long size) {
+        boolean unnamed = text("capacity", "").equals("default");
+        long capacity = Math.max(size, unnamed ? 128 << 10 : number("capacity", 0));
         if (has("cycle"))
-            ((VanillaChronicle.VanillaAppender) appender)
-                .startExcerpt(Math.max(size, number("capacity", 0)), (int) number("cycle"));
-        else if (text("capacity", "").equals("default"))
+            ((VanillaChronicle.VanillaAppender) appender).startExcerpt(capacity, (int) number("cycle"));
+        else if (unnamed)
             appender.startExcerpt();
         else
-            appender.startExcerpt(Math.max(size, number("capacity", 0)));
+            appender.startExcerpt(capacity);
     }
 
     private void calls(ExcerptCommon excerpt) throws Exception {
@@ -391,10 +392,10 @@ public final class Peer3 extends LineServer {
             case "read": {
                 long due = System.nanoTime() + number("ms", 0) * 1_000_000;
                 for (long n = number("n", 1); n > 0; ) {
-                    if (tailer.nextIndex()) {
+                    if (next(tailer)) {
                         row(tailer.index(), hexOf(tailer));
                         n--;
-                    } else if (!padding(tailer) && System.nanoTime() >= due) {
+                    } else if (System.nanoTime() >= due) {
                         break;
                     }
                 }
@@ -423,6 +424,18 @@ public final class Peer3 extends LineServer {
                 return benchRead(tailer);
             default:
                 throw new IllegalArgumentException("unknown tailer verb " + verb);
+        }
+    }
+
+    /** The next excerpt, past any padding; {@code nextIndex()} of an Indexed tailer passes at most one. */
+    static boolean next(ExcerptTailer tailer) {
+        while (true) {
+            long before = tailer.index();
+            if (tailer.nextIndex())
+                return true;
+            // At the end the flag still tells of padding met before; only the index says that it went on.
+            if (!padding(tailer) || tailer.index() == before)
+                return false;
         }
     }
 
@@ -463,12 +476,9 @@ public final class Peer3 extends LineServer {
                 } else {
                     tailer.toStart();
                 }
-                while (true) {
-                    if (tailer.nextIndex())
-                        consumer.accept(tailer);
-                    else if (!padding(tailer))
-                        return null;
-                }
+                while (next(tailer))
+                    consumer.accept(tailer);
+                return null;
             });
         } finally {
             actor.close();
@@ -623,8 +633,8 @@ public final class Peer3 extends LineServer {
         long end = 0;
         boolean view = kind.equals("view");
         while (count < limit) {
-            if (!tailer.nextIndex()) {
-                if (!padding(tailer) && System.nanoTime() >= due)
+            if (!next(tailer)) {
+                if (System.nanoTime() >= due)
                     break;
                 continue;
             }
