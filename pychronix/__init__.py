@@ -24,11 +24,13 @@ from pychronix.errors import (
     ClosedError,
     CorruptError,
     EncodingError,
+    EndOfDocumentError,
     IndexRangeError,
     LockedError,
     NotFoundError,
     QueueFullError,
     ReadOnlyError,
+    RecordLengthError,
     UnsupportedFormatError,
     UsageError,
 )
@@ -36,7 +38,7 @@ from pychronix.follow import follow
 from pychronix.queue import Cycle, Queue, open_queue
 from pychronix.rolling import ROLL_CYCLES, RollCycle
 from pychronix.table import TableStore
-from pychronix.tailer import Direction, Tailer, TailerState
+from pychronix.tailer import Direction, ExcerptReader, Tailer, TailerState
 from pychronix.wire import decode_text, encode_text
 
 __all__ = [
@@ -50,7 +52,9 @@ __all__ = [
     "Cycle",
     "Direction",
     "EncodingError",
+    "EndOfDocumentError",
     "ExcerptBuffer",
+    "ExcerptReader",
     "IndexRangeError",
     "Indexes",
     "LockedError",
@@ -58,6 +62,7 @@ __all__ = [
     "Queue",
     "QueueFullError",
     "ReadOnlyError",
+    "RecordLengthError",
     "RollCycle",
     "TableStore",
     "Tailer",

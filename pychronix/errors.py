@@ -31,6 +31,7 @@ __all__ = [
     "CycleClosedError",
     "CycleFullError",
     "EncodingError",
+    "EndOfDocumentError",
     "ForkedError",
     "IndexRangeError",
     "KeyNotFoundError",
@@ -41,6 +42,7 @@ __all__ = [
     "OutOfMemoryError",
     "QueueFullError",
     "ReadOnlyError",
+    "RecordLengthError",
     "SettingsChangedError",
     "SystemCallError",
     "UnsupportedFormatError",
@@ -159,6 +161,22 @@ class IndexRangeError(UsageError, IndexError):
 
 class EncodingError(UsageError):
     """A value cannot be written as text, or a payload is not the text it was read as."""
+
+
+class EndOfDocumentError(ChronixError, EOFError):
+    """A field reaches beyond the end of its document. The position is where it was before that read."""
+
+    default_hint = "is the document of another layout, or cut off?"
+
+
+class RecordLengthError(UsageError):
+    """An excerpt is not as long as the record layout it is read with. The tailer stands on it.
+
+    ``index`` is the excerpt's. ``records`` holds what the same call read before it, where that was to become one array.
+    """
+
+    index: int | None = None
+    records: Any = None
 
 
 class AccessError(ChronixError, PermissionError):

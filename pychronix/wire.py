@@ -19,7 +19,7 @@ from pychronix.errors import EncodingError
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["decode_text", "encode_text"]
+__all__ = ["decode_text", "encode_text", "from_utf8", "stop_bit", "to_utf8"]
 
 _NULL = 0xBB
 _STRING_ANY = 0xB8
@@ -36,19 +36,27 @@ def _surrogates(match: re.Match[str]) -> str:
     return chr(0xD800 + (code >> 10)) + chr(0xDC00 + (code & 0x3FF))
 
 
-def _utf8(text: str) -> bytes:
+def to_utf8(text: str) -> bytes:
+    """The bytes that Java writes for a text: each UTF-16 unit by itself, in one to three bytes."""
     if text.isascii():
         return text.encode("ascii")
     return _ASTRAL.sub(_surrogates, text).encode("utf-8", "surrogatepass")
 
 
-def _stop_bit(number: int) -> bytes:
-    """A length of 0 or more: seven bits a byte, the lowest first, bit 7 says that more follow."""
+def stop_bit(number: int) -> bytes:
+    """A stop-bit integer: seven bits a byte, the lowest first, bit 7 says that more follow.
+
+    A negative number is its complement with bit 7 set in all bytes, and a zero byte after them.
+    """
+    rest = number if number >= 0 else ~number
     out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
+    while rest >= 0x80:
+        out.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    if number >= 0:
+        out.append(rest)
+    else:
+        out += bytes((rest | 0x80, 0))
     return bytes(out)
 
 
@@ -61,10 +69,10 @@ def encode_text(text: str | None) -> bytes:
         return bytes((_NULL,))
     if not isinstance(text, str):
         raise TypeError(f"a text is str or None, not {type(text).__name__}; append() takes bytes")
-    raw = _utf8(text)
+    raw = to_utf8(text)
     if len(raw) < _SHORT:
         return bytes((_STRING_0 + len(raw),)) + raw
-    return bytes((_STRING_ANY,)) + _stop_bit(len(raw)) + raw
+    return bytes((_STRING_ANY,)) + stop_bit(len(raw)) + raw
 
 
 def decode_text(payload: Buffer) -> str | None:
@@ -93,10 +101,11 @@ def decode_text(payload: Buffer) -> str | None:
         raise EncodingError(f"cannot read a text: {len(data) - stop} bytes follow its end at byte {stop}")
     if length < 0:
         return None
-    return _from_utf8(data[at:stop])
+    return from_utf8(data[at:stop])
 
 
-def _from_utf8(raw: bytes) -> str:
+def from_utf8(raw: bytes) -> str:
+    """The text of such bytes; UTF-8 proper is read, too. Raises EncodingError."""
     try:
         text = raw.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as cause:

@@ -23,6 +23,7 @@ LAYERS: dict[str, tuple[int, set[str]]] = {
     "rolling": (2, set()),
     "chronicle3": (3, set()),
     "wire": (2, set()),
+    "fields": (2, {"fields", "wire"}),
     "formats": (3, {"formats"}),
     "table": (3, set()),
     "appender": (3, set()),
@@ -37,9 +38,9 @@ LAYERS: dict[str, tuple[int, set[str]]] = {
 }
 
 # The pure modules see no machine: bytes-like in, values out.
-PURE = {"errors", "rolling", "wire", "formats"}
+PURE = {"errors", "rolling", "wire", "fields", "formats"}
 # Imports from outside the standard library, and the only modules that may have them.
-OUTSIDE = {"construct": {"formats"}, "watchdog": {"follow"}, "cffi": {"_boundary"}}
+OUTSIDE = {"construct": {"formats"}, "numpy": {"fields"}, "watchdog": {"follow"}, "cffi": {"_boundary"}}
 # Only the boundary talks to the core.
 ONLY_BOUNDARY = "_native"
 # Only storey 3 is built on the public API alone.

@@ -53,6 +53,45 @@ def test_the_page_of_api_names_what_exists_and_runs(tmp_path: Path) -> None:
     assert [] == [name for name in re.findall(r"\bpx\.(\w+)", README) if not hasattr(px, name)]
 
 
+def test_the_example_of_typed_fields_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(blocks("python")[2], "README.md", "exec"), {})
+    assert ["7 EUR/USD 1.0837", "[(1, 2, 3.5), (4, 5, 6.5)]"] == capsys.readouterr().out.splitlines()
+
+
+def test_the_table_of_fields_names_what_exists() -> None:
+    text = (ROOT / "docs" / "fields.md").read_text()
+    named = re.findall(r"^\| ((?:`[a-z0-9_]+`,? ?)+)[^|]*\| [^|]*\bwrite", text, re.MULTILINE)
+    kinds = {kind for cell in named for kind in re.findall(r"`(\w+)`", cell)}
+    assert {
+        "boolean",
+        "unsigned_int",
+        "compact_double",
+        "stop_bit",
+        "string",
+        "utf",
+        "8bit_text",
+        "enum",
+        "list",
+    } <= kinds
+    for kind in kinds:
+        assert hasattr(px.fields.FieldWriter, f"write_{kind}"), kind
+        assert hasattr(px.fields.FieldReader, f"read_{kind}"), kind
+    written = {name.removeprefix("write_") for name in dir(px.fields.FieldWriter) if name.startswith("write_")}
+    assert set() == {name for name in written if f"`{name}" not in text and f"`write_{name}" not in text}
+    for name in re.findall(r"`((?:append|parse)_\w+)", text):
+        assert (
+            hasattr(px.fields.FieldWriter, name)
+            or hasattr(px.fields.FieldReader, name)
+            or hasattr(px.fields, name)
+            or hasattr(px.Appender, name)
+        )
+    for name in re.findall(r"`(Java\w+)", text):
+        assert hasattr(px.fields, name), name
+
+
 def test_the_errors_are_the_builtins_that_it_says() -> None:
     text = " ".join(README.split())
     said = re.findall(r"`(\w+Error)`(?: is)? an? `(\w+Error)`", text)

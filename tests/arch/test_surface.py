@@ -13,9 +13,10 @@ import pychronix as px
 # fmt: off
 PUBLIC = [
     "ROLL_CYCLES", "Appender", "BusyError", "ChronixError", "ChronixWarning", "ClosedError", "CorruptError", "Cycle",
-    "Direction", "EncodingError", "ExcerptBuffer", "IndexRangeError", "Indexes", "LockedError", "NotFoundError",
-    "Queue", "QueueFullError", "ReadOnlyError", "RollCycle", "TableStore", "Tailer", "TailerState",
-    "UnsupportedFormatError", "UsageError", "VanillaCycle", "decode_text", "encode_text", "follow", "open_queue",
+    "Direction", "EncodingError", "EndOfDocumentError", "ExcerptBuffer", "ExcerptReader", "IndexRangeError", "Indexes",
+    "LockedError", "NotFoundError", "Queue", "QueueFullError", "ReadOnlyError", "RecordLengthError", "RollCycle",
+    "TableStore", "Tailer", "TailerState", "UnsupportedFormatError", "UsageError", "VanillaCycle", "decode_text",
+    "encode_text", "follow", "open_queue",
 ]
 
 OPEN_QUEUE = [
@@ -31,12 +32,12 @@ MEMBERS = {
         roll_time sequence_of source_id start_ms table_store tailer timeout_ms wire_type writable
     """,
     "Appender": """
-        append append_at append_many append_text close closed cycle last_index lost_locks normalise_eofs pretouch queue
-        recovered_locks sync writing
+        append append_at append_many append_records append_text close closed cycle last_index lost_locks normalise_eofs
+        pretouch queue recovered_locks sync writing
     """,
     "Tailer": """
         close closed cycle direction index is_meta last_read_index meta move_to_cycle move_to_index name queue read
-        read_many seek_date sequence spans state striding to_end to_start views with_index
+        read_many read_records reading seek_date sequence spans state striding to_end to_start views with_index
     """,
     "Cycle": """
         closed count data_format first_index index_count index_spacing last_index name number path ready size_bytes

@@ -64,6 +64,8 @@ import net.openhft.chronicle.wire.WireType;
  * load_wait l ms | load_stop l | load_state l
  * follow q file [from_end limit]                   f
  * follow_wait f ms | follow_stop f ms | follow_state f
+ * calls [a | t | hex] do=call,call,...             rows: position result; hex: methods of Bytes, see Fields, on an
+ *                                                  excerpt that is appended, the next one, these bytes, or empty ones
  * release id                                       close an appender or a tailer
  * </pre>
  */
@@ -111,7 +113,7 @@ public final class Peer {
         System.exit(0);
     }
 
-    private String handle(String verb) throws Exception {
+    private String handle(String verb) throws Throwable {
         switch (verb) {
             case "hello":
                 return pairs("pid", ProcessHandle.current().pid(),
@@ -203,6 +205,8 @@ public final class Peer {
                 return followState();
             case "follow_state":
                 return followState();
+            case "calls":
+                return calls();
             default:
                 if (request.containsKey("a"))
                     return handleAppender(verb, (ExcerptAppender) object("a"));
@@ -324,6 +328,40 @@ public final class Peer {
             default:
                 throw new IllegalArgumentException("unknown tailer verb " + verb);
         }
+    }
+
+    private String calls() throws Throwable {
+        if (request.containsKey("a")) {
+            ExcerptAppender appender = (ExcerptAppender) object("a");
+            String hex;
+            try (DocumentContext context = appender.writingDocument(false)) {
+                hex = call(context.wire().bytes(), true);
+            }
+            return pairs("index", appender.lastIndexAppended(), "hex", hex);
+        }
+        if (request.containsKey("t")) {
+            try (DocumentContext context = ((ExcerptTailer) object("t")).readingDocument()) {
+                return pairs("index", context.index(), "hex", call(context.wire().bytes(), false));
+            }
+        }
+        if (request.containsKey("hex"))
+            return pairs("hex", call(Bytes.wrapForRead(unhex(text("hex"))), false));
+        return pairs("hex", call(Bytes.allocateElasticDirect(), true));
+    }
+
+    /** Calls methods of an excerpt's bytes; returns what was written, or what is left to read, as hex. */
+    private String call(Bytes<?> bytes, boolean write) throws Throwable {
+        long start = write ? bytes.writePosition() : bytes.readPosition();
+        for (String call : text("do").split(",")) {
+            String result = Fields.call(bytes, call);
+            row((write ? bytes.writePosition() : bytes.readPosition()) - start, result);
+        }
+        if (!write)
+            return hex(bytes);
+        byte[] data = new byte[(int) (bytes.writePosition() - start)];
+        for (int i = 0; i < data.length; i++)
+            data[i] = bytes.readByte(start + i);
+        return hex(data);
     }
 
     private boolean readOne(ExcerptTailer tailer, boolean includeMeta) {
@@ -546,7 +584,7 @@ public final class Peer {
         return new String(text);
     }
 
-    private static byte[] unhex(String text) {
+    static byte[] unhex(String text) {
         if (text.equals("-"))
             return new byte[0];
         byte[] data = new byte[text.length() / 2];
