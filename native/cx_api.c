@@ -508,7 +508,9 @@ int32_t cx_batch_format(const cx_batch *batch, char *format, int32_t capacity)
 {
     if (capacity < CX_BATCH_FORMAT_MAX || batch->count < 0 || batch->count > CX_BATCH)
         return cx_fail(CX_E_USAGE, "", -1, capacity, "the room for a batch's format is %d bytes", (int)capacity);
-    bool backward = batch->count > 1 && batch->starts[1] < batch->starts[0];
+    /* Empty messages share their start or stop with a neighbour. */
+    int32_t last = batch->count > 0 ? batch->count - 1 : 0;
+    bool backward = batch->starts[last] < batch->starts[0] || batch->stops[last] < batch->stops[0];
     char *to = format;
     int32_t at = 0;
     for (int32_t i = 0; i < batch->count; i++) {
