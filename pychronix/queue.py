@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from weakref import WeakSet
 
-from pychronix import _boundary, chronicle3
+from pychronix import _boundary, chronicle3, search
 from pychronix._boundary import Handle, lib
 from pychronix.appender import Appender, ObservedAppender
 from pychronix.chronicle3 import Chronicle3Options, Chronicle3Settings, IndexedCycle, VanillaCycle
@@ -690,6 +690,18 @@ class Queue:
             return datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(milliseconds=start_ms)
         except OverflowError:
             raise UsageError(f"the cycle of {index:#x} begins after the year 9999") from None
+
+    def find_match(self, compare: Callable[[bytes], int]) -> int:
+        """The index of an excerpt that compares equal in a queue that is in order, or ``~i`` for the place i of none.
+
+        ``compare(payload)`` is below 0 where the payload comes before what is looked for, 0 at it, above 0 after it.
+        Binary search, about log2(count) reads. (Java: Excerpt.findMatch, of Indexed journals.)
+        """
+        return search.find_match(self, compare)
+
+    def find_range(self, compare: Callable[[bytes], int]) -> range:
+        """The indexes from the first excerpt that compares equal to one past the last. (Java: Excerpt.findRange.)"""
+        return search.find_range(self, compare)
 
     # Appenders and tailers.
 
