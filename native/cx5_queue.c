@@ -18,8 +18,6 @@
  * spinning, then giving the core away (the holder may need it). */
 #define LOCK_SPINS 400
 #define LOCK_YIELDS 40
-/* A directory whose mtime is younger than this may change again within the same clock tick. */
-#define SETTLE_MS 50
 
 static void release(cx_queue *base)
 {
@@ -27,13 +25,7 @@ static void release(cx_queue *base)
     if (queue->has_table)
         cx_table_close(&queue->table);
     queue->has_table = false;
-    if (queue->directory_fd >= 0)
-        close(queue->directory_fd);
-    queue->directory_fd = -1;
-    free(queue->cycles);
-    queue->cycles = NULL;
-    queue->cycle_count = 0;
-    pthread_mutex_destroy(&queue->listing);
+    cx_listing_close(&queue->listing);
 }
 
 /* --- probing ----------------------------------------------------------------------------------------------------- */
@@ -205,19 +197,17 @@ static int32_t open_queue(cx_queue *base)
 {
     cx5_queue *queue = (cx5_queue *)base;
     const cx_settings *settings = &base->settings;
-    queue->directory_fd = -1;
-    pthread_mutex_init(&queue->listing, NULL);
+    cx_listing_init(&queue->listing, &queue->roll, base->path, false);
     if (settings->shift < 32 || settings->shift > 62 || settings->stride < 1 || settings->block_bytes < 4096
         || settings->index_count < 8 || settings->index_spacing < 1 || strlen(base->path) >= CX_PATH_MAX - CX_FORMAT_MAX - 32)
         return cx_fail(CX_E_USAGE, base->path, -1, 0, "queue settings out of range");
-    int32_t code = cx_roll_init(&queue->roll, queue->base.settings.format, queue->base.settings.length_ms, queue->base.settings.epoch_ms);
+    int32_t code = cx_roll_init(&queue->roll, queue->base.settings.format, ".cq4", queue->base.settings.length_ms, queue->base.settings.epoch_ms);
     if (code < 0)
         return code;
     if (queue->base.settings.create != 0 && access(queue->base.path, F_OK) != 0 && (code = cx_make_directories(queue->base.path)) < 0)
         return code;
-    queue->directory_fd = open(queue->base.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (queue->directory_fd < 0)
-        return cx_fail_os(queue->base.path, -1, "cannot open the queue");
+    if ((code = cx_listing_open(&queue->listing)) < 0)
+        return code;
     bool writable = queue->base.settings.writable != 0;
     if (writable || queue->base.settings.kind == CX_KIND_V5 || queue->base.settings.kind == CX_KIND_V5_UNPADDED) {
         char path[CX_PATH_MAX];
@@ -249,108 +239,9 @@ int32_t cx5_path(const cx5_queue *queue, int64_t cycle, char *path)
     return code < 0 ? code : join(path, queue->base.path, name);
 }
 
-static int compare_cycles(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-    return (left > right) - (left < right);
-}
-
-void cx5_listing_stale(cx5_queue *queue)
-{
-    pthread_mutex_lock(&queue->listing);
-    queue->listing_settled = false;
-    pthread_mutex_unlock(&queue->listing);
-}
-
-/* Under queue->listing. Reads the directory, unless it cannot have changed since it was read last. */
-static int32_t list_cycles(cx5_queue *queue)
-{
-    struct stat facts;
-    if (fstat(queue->directory_fd, &facts) != 0)
-        return cx_fail_os(queue->base.path, -1, "cannot stat the queue");
-    if (queue->listing_settled && facts.st_mtim.tv_sec == queue->listed_change.tv_sec
-        && facts.st_mtim.tv_nsec == queue->listed_change.tv_nsec)
-        return 0;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    int64_t age_ms = (int64_t)(now.tv_sec - facts.st_mtim.tv_sec) * 1000 + (now.tv_nsec - facts.st_mtim.tv_nsec) / 1000000;
-    int fd = openat(queue->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-    if (directory == NULL) {
-        int32_t code = cx_fail_os(queue->base.path, -1, "cannot list the queue");
-        if (fd >= 0)
-            close(fd);
-        return code;
-    }
-    int64_t count = 0, capacity = queue->cycle_count + 16;
-    int64_t *cycles = malloc((size_t)capacity * sizeof *cycles);
-    struct dirent *entry;
-    while (cycles != NULL && (entry = readdir(directory)) != NULL) {
-        int64_t cycle;
-        if (!cx_roll_parse(&queue->roll, entry->d_name, &cycle))
-            continue;
-        if (count == capacity) {
-            capacity *= 2;
-            int64_t *larger = realloc(cycles, (size_t)capacity * sizeof *cycles);
-            if (larger == NULL)
-                free(cycles);
-            cycles = larger;
-            if (cycles == NULL)
-                break;
-        }
-        cycles[count++] = cycle;
-    }
-    closedir(directory);
-    if (cycles == NULL)
-        return cx_fail(CX_E_NO_MEMORY, queue->base.path, -1, 0, "no memory for the list of cycles");
-    qsort(cycles, (size_t)count, sizeof *cycles, compare_cycles);
-    free(queue->cycles);
-    queue->cycles = cycles;
-    queue->cycle_count = count;
-    queue->listed_change = facts.st_mtim;
-    queue->listing_settled = age_ms > SETTLE_MS;
-    return 0;
-}
-
-/* Position of the first cycle >= wanted. */
-static int64_t lower_bound(const cx5_queue *queue, int64_t wanted)
-{
-    int64_t low = 0, high = queue->cycle_count;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (queue->cycles[middle] < wanted)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-int32_t cx5_neighbour(cx5_queue *queue, int64_t cycle, int32_t direction, int64_t *found)
-{
-    pthread_mutex_lock(&queue->listing);
-    int32_t code = list_cycles(queue);
-    if (code == 0) {
-        int64_t at = direction > 0 ? lower_bound(queue, cycle < 0 ? 0 : cycle + 1) : lower_bound(queue, cycle) - 1;
-        if (at >= 0 && at < queue->cycle_count) {
-            *found = queue->cycles[at];
-            code = 1;
-        }
-    }
-    pthread_mutex_unlock(&queue->listing);
-    return code;
-}
-
 static int64_t list(cx_queue *base, int64_t *cycles, int64_t capacity)
 {
-    cx5_queue *queue = (cx5_queue *)base;
-    pthread_mutex_lock(&queue->listing);
-    int32_t code = list_cycles(queue);
-    int64_t count = queue->cycle_count;
-    for (int64_t i = 0; code == 0 && i < count && i < capacity; i++)
-        cycles[i] = queue->cycles[i];
-    pthread_mutex_unlock(&queue->listing);
-    return code < 0 ? code : count;
+    return cx_listing_all(&((cx5_queue *)base)->listing, cycles, capacity);
 }
 
 int32_t cx5_refresh(cx_queue *base)

@@ -2,12 +2,11 @@
 #ifndef CX5_QUEUE_H
 #define CX5_QUEUE_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "cx_handle.h"
+#include "cx_listing.h"
 #include "cx_roll.h"
 #include "cx_store.h"
 #include "cx_table.h"
@@ -20,22 +19,20 @@ typedef struct {
     /* Words of the table store; NULL where the table does not have them (read-only queues). */
     void *highest, *lowest, *mod_count, *write_lock, *append_lock, *last_synced;
     bool dead_holder;           /* the write lock was a dead process's on opening: a stuck roll file is what it left */
-    pthread_mutex_t listing;    /* guards the next five */
-    int directory_fd;
-    int64_t *cycles;            /* ascending */
-    int64_t cycle_count;
-    struct timespec listed_change;   /* the directory's mtime when it was read */
-    bool listing_settled;       /* mtime was old enough then that a later change must differ */
+    cx_listing listing;
 } cx5_queue;
 
 /* Path of a cycle's file. */
 int32_t cx5_path(const cx5_queue *queue, int64_t cycle, char *path);
 /* Existing cycle next to `cycle` in a direction (+1, -1), or at the ends: 1 with *found, 0 if there is none, or a code. */
-int32_t cx5_neighbour(cx5_queue *queue, int64_t cycle, int32_t direction, int64_t *found);
+static inline int32_t cx5_neighbour(cx5_queue *queue, int64_t cycle, int32_t direction, int64_t *found)
+{
+    return cx_listing_neighbour(&queue->listing, cycle, direction, found);
+}
 static inline int32_t cx5_first(cx5_queue *queue, int64_t *found) { return cx5_neighbour(queue, -1, 1, found); }
 static inline int32_t cx5_last(cx5_queue *queue, int64_t *found) { return cx5_neighbour(queue, INT64_MAX, -1, found); }
 /* The listing must be read again, whatever the directory's time says (we made a file ourselves). */
-void cx5_listing_stale(cx5_queue *queue);
+static inline void cx5_listing_stale(cx5_queue *queue) { cx_listing_stale(&queue->listing); }
 
 /* Forced refresh of listing.* from the directory (spec 7.2); 0 without doing anything when read-only. */
 int32_t cx5_refresh(cx_queue *queue);

@@ -58,7 +58,19 @@ void cx_window_drop(cx_window *window)
     }
 }
 
-int32_t cx_file_open(cx_file *file, const char *path, bool writable, bool create)
+cx_window *cx_window_of_memory(int64_t length)
+{
+    cx_window *window = malloc(sizeof *window);
+    void *base = window == NULL ? MAP_FAILED : mmap(NULL, (size_t)length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) {
+        free(window);
+        return NULL;
+    }
+    *window = (cx_window){.base = base, .length = length, .references = 1, .watch = -1};
+    return window;
+}
+
+static int32_t open_with(cx_file *file, const char *path, int flags)
 {
     memset(file, 0, offsetof(cx_file, path));
     file->fd = -1;
@@ -66,8 +78,8 @@ int32_t cx_file_open(cx_file *file, const char *path, bool writable, bool create
         errno = ENAMETOOLONG;
         return cx_fail_os(NULL, -1, "cannot open a path of more than 4095 bytes");
     }
-    int flags = (writable ? O_RDWR : O_RDONLY) | (create ? O_CREAT : 0) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    int fd = open(path, flags, 0666);
+    bool writable = (flags & O_RDWR) != 0;
+    int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
     if (fd < 0)
         return cx_fail_os(path, -1, writable ? "cannot open for writing" : "cannot open for reading");
     struct stat facts;
@@ -88,6 +100,19 @@ int32_t cx_file_open(cx_file *file, const char *path, bool writable, bool create
     for (int i = 0; i < 4; i++)
         file->allocated_page[i] = -1;
     return 0;
+}
+
+int32_t cx_file_open(cx_file *file, const char *path, bool writable, bool create)
+{
+    return open_with(file, path, (writable ? O_RDWR : O_RDONLY) | (create ? O_CREAT : 0));
+}
+
+int32_t cx_file_create(cx_file *file, const char *path)
+{
+    int32_t code = open_with(file, path, O_RDWR | O_CREAT | O_EXCL);
+    if (code == 0)
+        return 1;
+    return cx_error()->os_errno == EEXIST ? 0 : code;
 }
 
 void cx_file_close(cx_file *file)
@@ -139,6 +164,10 @@ static cx_window *map_window(cx_file *file, int64_t offset, int64_t length)
     int64_t start = offset & ~(PAGE_BYTES - 1);
     int64_t least = offset + length - start;
     int64_t bytes = least > WINDOW_BYTES ? least : WINDOW_BYTES;
+    if (file->whole_bytes != 0) {
+        start = 0;
+        least = bytes = file->whole_bytes;
+    }
     bytes = (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
     for (;;) {
         void *base = mmap(NULL, (size_t)bytes, protection, MAP_SHARED, file->fd, start);
@@ -163,6 +192,8 @@ int32_t cx_reach_slowly(cx_file *file, int purpose, int64_t offset, int64_t leng
         return cx_fail(CX_E_CLOSED, file->path, offset, 0, "the file is closed");
     if (offset < 0 || length < 0 || offset > INT64_MAX - length)
         return cx_fail(CX_E_CORRUPT, file->path, offset, length, "impossible range of %lld bytes", (long long)length);
+    if (file->whole_bytes != 0 && offset + length > file->whole_bytes)
+        return 0;
     if (offset + length > file->size) {
         int32_t code = cx_file_measure(file);
         if (code < 0)
@@ -260,8 +291,9 @@ static int32_t allocate_range(cx_file *file, int64_t from, int64_t to)
     while (fallocate(file->fd, FALLOC_FL_KEEP_SIZE, from, to - from) != 0) {
         if (errno == EINTR)
             continue;
+        /* A shared file's blocks come with its stores then: a full disk is a window lost (cx_fault.h). */
         if (errno == EOPNOTSUPP || errno == ENOSYS)
-            return allocate_by_rewriting(file, from, to);
+            return file->shared ? 0 : allocate_by_rewriting(file, from, to);
         return cx_fail_os(file->path, from, "cannot allocate blocks");
     }
     return 0;

@@ -37,6 +37,8 @@ typedef struct {
     int64_t allocated_page[4];       /* single pages known to have blocks, a small ring */
     int32_t allocated_next;
     int64_t step_bytes;              /* next allocation step */
+    int64_t whole_bytes;             /* not 0: no longer file is read, and one window maps it all; set it before the first cx_reach */
+    bool shared;                     /* others store into it without any lock: blocks cannot come from rewriting pages */
     int64_t kept_from;               /* pages before this were forgotten as written long ago */
     cx_window *window[CX_SLOTS];
     char path[CX_PATH_MAX];
@@ -44,6 +46,8 @@ typedef struct {
 
 /* Opens a regular file. create: make it if missing. Returns 0 or a code (CX_E_NOT_FOUND, CX_E_PERMISSION, ...). */
 int32_t cx_file_open(cx_file *file, const char *path, bool writable, bool create);
+/* Makes a file that must not exist yet: 1; 0 if it does; or a code. */
+int32_t cx_file_create(cx_file *file, const char *path);
 /* Gives the descriptor and the windows back; the struct may be reused. */
 void cx_file_close(cx_file *file);
 /* Compares size with the file's. */
@@ -102,6 +106,8 @@ bool cx_path_exists(const char *path);
 /* Renames to a name that is free: 1; 0 if it is taken (or the file system cannot tell); or a code. */
 int32_t cx_rename_new(const char *from, const char *to);
 
+/* Memory of this process in a window's clothes, zeroed; NULL if there is none. */
+cx_window *cx_window_of_memory(int64_t length);
 void cx_window_retain(cx_window *window);
 void cx_window_drop(cx_window *window);
 

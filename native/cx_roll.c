@@ -49,9 +49,10 @@ static int64_t first_week_start(int64_t year)
     return weekday;
 }
 
-int32_t cx_roll_init(cx_roll *roll, const char *format, int64_t length_ms, int64_t epoch_ms)
+int32_t cx_roll_init(cx_roll *roll, const char *format, const char *suffix, int64_t length_ms, int64_t epoch_ms)
 {
     memset(roll, 0, sizeof *roll);
+    roll->suffix = suffix;
     if (length_ms < 1000 || length_ms > INT32_MAX || length_ms % 1000 != 0)
         return cx_fail(CX_E_UNSUPPORTED, NULL, -1, length_ms, "a roll cycle of %lld ms", (long long)length_ms);
     if (epoch_ms > EPOCH_MAX_MS || epoch_ms < -EPOCH_MAX_MS)
@@ -67,6 +68,7 @@ int32_t cx_roll_init(cx_roll *roll, const char *format, int64_t length_ms, int64
             return cx_fail(CX_E_UNSUPPORTED, NULL, -1, 0, "roll pattern \"%s\" is too long", format);
         bool letter = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z');
         if (quoted || !letter) {
+            roll->depth += *at == '/';
             roll->part[roll->parts].literal = *at++;
         } else {
             int8_t width = 0;
@@ -128,10 +130,10 @@ int32_t cx_roll_name(const cx_roll *roll, int64_t cycle, char *name)
         int printed = number < 0 ? snprintf(name + at, CX_FORMAT_MAX - at, "%c", roll->part[i].literal)
                                  : snprintf(name + at, CX_FORMAT_MAX - at, "%0*lld", roll->part[i].width, (long long)number);
         at += (size_t)printed;
-        if (at + 5 > CX_FORMAT_MAX)
+        if (at + strlen(roll->suffix) >= CX_FORMAT_MAX)
             return cx_fail(CX_E_UNSUPPORTED, NULL, -1, 0, "roll pattern gives names that are too long");
     }
-    snprintf(name + at, CX_FORMAT_MAX - at, ".cq4");
+    snprintf(name + at, CX_FORMAT_MAX - at, "%s", roll->suffix);
     return 0;
 }
 
@@ -160,7 +162,7 @@ bool cx_roll_parse(const cx_roll *roll, const char *name, int64_t *cycle)
         default: second = number; break;
         }
     }
-    if (strcmp(name, ".cq4") != 0)
+    if (strcmp(name, roll->suffix) != 0)
         return false;
     if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59 || week < 1 || week > 53)
         return false;

@@ -24,7 +24,7 @@ RANKS = [
     {"chronix_api"},
     {"cx_atomic", "cx_error", "cx_fault"},
     {"cx_map", "cx_roll", "cx_wire"},
-    {"cx_handle"},
+    {"cx_handle", "cx_listing"},
     {"cx_table", "cx_store"},
     {"cx5_queue", "cx3_indexed", "cx_api"},
     {"cx5_appender", "cx5_tailer"},
