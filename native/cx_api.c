@@ -35,6 +35,8 @@ static int32_t unsupported(const cx_queue *queue, const char *what)
 static const cx_format *format_of(int32_t kind)
 {
     switch (kind) {
+    case CX_KIND_VANILLA:
+        return &cx3_vanilla_format;
     case CX_KIND_INDEXED:
         return &cx3_indexed_format;
     default:

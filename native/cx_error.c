@@ -77,6 +77,8 @@ static const char *const kill_points[] = {
     "batch_middle", "normalised",
     "i3_index_made", "i3_data_made", "i3_index_extended", "i3_line_based", "i3_block_made", "i3_padding_stored", "i3_payload_stored",
     "i3_entry_published", "i3_next_line_based", "i3_batch_middle", "i3_line_filled",
+    "v3_directory_made", "v3_data_created", "v3_data_grown", "v3_payload_stored", "v3_length_stored", "v3_index_created",
+    "v3_index_grown", "v3_slot_taken", "v3_batch_middle",
 };
 
 int32_t cx_build_flags(void)

@@ -91,7 +91,7 @@ struct cx_format {
     int32_t (*set_striding)(cx_tailer *tailer, bool striding);
 };
 
-extern const cx_format cx5_format, cx3_indexed_format;
+extern const cx_format cx5_format, cx3_vanilla_format, cx3_indexed_format;
 
 /* UTC now; the coarse clock, which lags by a tick and costs a quarter, while it reads in [from_ms, to_ms) and the lag cannot
  * matter. With set_ms other than CX_CLOCK_NOW: that. */

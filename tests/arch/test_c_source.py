@@ -26,8 +26,8 @@ RANKS = [
     {"cx_map", "cx_roll", "cx_wire"},
     {"cx_handle", "cx_listing"},
     {"cx_table", "cx_store"},
-    {"cx5_queue", "cx3_indexed", "cx_api"},
-    {"cx5_appender", "cx5_tailer"},
+    {"cx5_queue", "cx3_vanilla", "cx3_indexed", "cx_api"},
+    {"cx5_appender", "cx5_tailer", "cx3_vanilla_appender", "cx3_vanilla_tailer"},
 ]
 
 FORBIDDEN = {
