@@ -1,4 +1,4 @@
-"""What the tests of Vanilla journals share: configurations that Java and pychronix are opened with alike, and a reader in Python.
+"""What the tests of Vanilla journals share: configurations for Java and pychronix alike, and a reader in Python.
 
 The reader (`read_journal`) follows spec chronicle-3 2.4 to 2.7 word by word and shares nothing with the core.
 """
