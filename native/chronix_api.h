@@ -158,6 +158,10 @@ void cx_appender_free(uintptr_t appender);
 
 /* Appends one message; returns its index. The fast path. */
 int64_t cx_append(uintptr_t appender, const void *data, size_t length);
+/* Begins an excerpt that is appended later: *begun_ms is what to give cx_append_begun then. Returns 0. */
+int32_t cx_begin(uintptr_t appender, int64_t *begun_ms);
+/* cx_append, into the cycle of the time at which the excerpt was begun where the format's Java does so (Vanilla, spec 2.10). */
+int64_t cx_append_begun(uintptr_t appender, const void *data, size_t length, int64_t begun_ms);
 /* Appends `count` messages that lie back to back in data, lengths[i] bytes each, under one lock and one clock reading.
  * Returns how many were appended (>= 1) with consecutive indexes from *first_index on; fewer than count means: call
  * again with the rest (the error, if there is one, comes then). */

@@ -361,6 +361,34 @@ int64_t cx_append(uintptr_t appender, const void *data, size_t length)
                 __builtin_expect(length <= CX_MESSAGE_MAX, 1) ? format->append(self, data, length) : cx_too_long(self->child.queue, length));
 }
 
+static int32_t begin(const cx_appender *self, int64_t *begun_ms)
+{
+    *begun_ms = self->child.queue->format->cycle_at_begin ? cx_clock_ms(&self->child, 0, 0) : CX_CLOCK_NOW;
+    return 0;
+}
+
+int32_t cx_begin(uintptr_t appender, int64_t *begun_ms)
+{
+    ON_APPENDER(appender, append, "appender", begin(self, begun_ms));
+}
+
+static int64_t append_begun(cx_appender *self, const void *data, size_t length, int64_t begun_ms)
+{
+    if (length > CX_MESSAGE_MAX)
+        return cx_too_long(self->child.queue, length);
+    int64_t set_ms = self->child.set_ms;
+    if (begun_ms != CX_CLOCK_NOW)
+        self->child.set_ms = begun_ms;
+    int64_t index = self->child.queue->format->append(self, data, length);
+    self->child.set_ms = set_ms;
+    return index;
+}
+
+int64_t cx_append_begun(uintptr_t appender, const void *data, size_t length, int64_t begun_ms)
+{
+    ON_APPENDER(appender, append, "appender", append_begun(self, data, length, begun_ms));
+}
+
 int64_t cx_append_many(uintptr_t appender, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index)
 {
     ON_APPENDER(appender, append_many, "appender",

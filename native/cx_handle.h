@@ -59,6 +59,7 @@ enum { CX_TO_START, CX_TO_END, CX_TO_INDEX, CX_TO_CYCLE };
 struct cx_format {
     const char *noun;           /* "a Chronicle Queue 5", for messages */
     size_t queue_bytes, appender_bytes, tailer_bytes;
+    bool cycle_at_begin;        /* an excerpt goes to the cycle in which it was begun, not to the one in which it is finished */
     /* open: path, settings and pid are set. release: also after a failed open, and in a forked child. */
     int32_t (*open)(cx_queue *queue);
     void (*release)(cx_queue *queue);

@@ -128,11 +128,12 @@ class ExcerptBuffer(FieldWriter):
     before (and for metadata).
     """
 
-    __slots__ = ("_appender", "_meta", "discarded", "index")
+    __slots__ = ("_appender", "_begun_ms", "_meta", "discarded", "index")
 
     def __init__(self, appender: Appender, meta: bool, dialect: str) -> None:
         super().__init__(dialect)
         self._appender = appender
+        self._begun_ms = 0
         self._meta = meta
         self.discarded = False
         self.index: int | None = None
@@ -147,6 +148,7 @@ class ExcerptBuffer(FieldWriter):
 
     def __enter__(self) -> ExcerptBuffer:
         self._check_open()
+        self._begun_ms = self._appender._begin()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
@@ -156,7 +158,7 @@ class ExcerptBuffer(FieldWriter):
         if self._meta:
             self._appender._append_meta(done)
         else:
-            self.index = self._appender.append(done)
+            self.index = self._appender._append_begun(done, self._begun_ms)
 
 
 class Appender:
@@ -407,6 +409,18 @@ class Appender:
             return lib.cx_append(self._number, data, len(data))
         with _boundary.borrowed(data) as raw:
             return lib.cx_append(self._number, raw, len(raw))
+
+    def _begin(self) -> int:
+        """Begins an excerpt: what _append_begun takes when it is finished."""
+        self._tick()
+        begun_ms = _boundary.out_int64()
+        _boundary.checked(lib.cx_begin(self._number, begun_ms), self._path)
+        return begun_ms[0]
+
+    def _append_begun(self, data: bytes, begun_ms: int) -> int:
+        index = self._checked(lambda: lib.cx_append_begun(self._number, data, len(data), begun_ms))
+        self._announce()
+        return index
 
     def _append_meta(self, data: bytes) -> None:
         self._checked(lambda: lib.cx_append_meta(self._number, data, len(data)))

@@ -28,8 +28,8 @@ OPEN_QUEUE = [
 MEMBERS = {
     "Queue": """
         appender chronicle3 close closed count cycle_at cycle_of cycle_of_file cycles date_of epoch_ms file_name
-        find_match find_range first_cycle first_index format index index_of last_cycle last_index mode path path_of refresh roll_cycle
-        roll_time sequence_of source_id start_ms table_store tailer timeout_ms wire_type writable
+        find_match find_range first_cycle first_index format index index_of last_cycle last_index mode path path_of
+        refresh roll_cycle roll_time sequence_of source_id start_ms table_store tailer timeout_ms wire_type writable
     """,
     "Appender": """
         append append_at append_many append_records append_text close closed cycle last_index lost_locks normalise_eofs
