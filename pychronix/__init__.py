@@ -78,13 +78,20 @@ __all__ = [
 
 
 if TYPE_CHECKING:
+    from pychronix import tcp as tcp
+
     __version__: str
 else:
 
-    def __getattr__(name: str) -> str:
+    def __getattr__(name: str) -> object:
         if name == "__version__":
             # pyproject.toml has the one version; looking it up takes longer than importing all of the above.
             from importlib.metadata import version
 
             return version("pychronix")
+        if name == "tcp":
+            # asyncio takes longer to import than all of the above, and most programs serve nothing.
+            from importlib import import_module
+
+            return import_module("pychronix.tcp")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

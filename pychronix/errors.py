@@ -37,12 +37,16 @@ __all__ = [
     "KeyNotFoundError",
     "LockedError",
     "MessageTooLongError",
+    "NackError",
     "NotFoundError",
     "NotReadyError",
     "OutOfMemoryError",
+    "ProtocolError",
     "QueueFullError",
     "ReadOnlyError",
     "RecordLengthError",
+    "RemoteError",
+    "ReplicaError",
     "SettingsChangedError",
     "SystemCallError",
     "UnsupportedFormatError",
@@ -274,3 +278,32 @@ class SettingsChangedError(ChronixError, RuntimeError):
     """The stored settings kept changing while the queue was being opened."""
 
     default_hint = "another process is recreating this queue; try again"
+
+
+class RemoteError(ChronixError, ConnectionError):
+    """The peer of a TCP connection cannot be reached, fell silent or went away.
+
+    Reading goes on at the next call, where it was. Of an append, ``appended`` has the indexes that were acknowledged;
+    ``unsure`` counts the messages sent whose answer did not come: each was appended or was not.
+    """
+
+    default_errno = _errno.ECONNRESET
+    unsure: int = 0
+
+
+class NackError(RemoteError):
+    """The source refused to append. ``refused`` numbers the messages of the call it refused, from 0."""
+
+    default_errno = _errno.EPERM
+    refused: Sequence[int] = ()
+
+
+class ProtocolError(RemoteError):
+    """The peer sent what the protocol does not have. ``decoded`` is what came before it."""
+
+    default_errno = _errno.EPROTO
+    decoded: Sequence[Any] = ()
+
+
+class ReplicaError(ChronixError, ValueError):
+    """A queue is not the replica of this source that it was taken for. Nothing was appended to it."""
