@@ -136,7 +136,11 @@ def encode_spans(data: memoryview, starts: memoryview, stops: memoryview, first_
     count, size, at = len(lengths), lengths[0], starts[0]
     pitch = starts[1] - at if count > 1 else size
     payloads: Iterable[bytes | memoryview]
-    if lengths.count(size) == count and pitch >= size and starts.tolist() == list(range(at, at + count * pitch, pitch)):
+    if (
+        lengths.count(size) == count
+        and pitch >= max(size, 1)
+        and starts.tolist() == list(range(at, at + count * pitch, pitch))
+    ):
         # Equal sizes are usual, and several times faster.
         payloads = _row(size, pitch - size, count).unpack_from(data, at)
     else:
