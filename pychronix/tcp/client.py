@@ -510,16 +510,11 @@ class RemoteTailer:
     def _beat(self) -> None:
         """The source has nothing new."""
         state = self._state
+        if state.awaited:
+            return  # It was under way before what we asked was read.
         self._in_sync = True
         self._failures = self._stuck = 0
         state.progress = True
-        if state.probing:
-            # QUERY found nothing; or a heartbeat was under way, and it is asked another time.
-            if state.queried:
-                state.awaited = 0
-            state.probing = state.queried = False
-            self._ask(Action.SUBSCRIBE, self._place())
-            return
         if not state.asked_next:
             return
         # Java sends exactly the index that was asked for, which never comes if its cycle is over.
@@ -643,6 +638,8 @@ def _until(stop: StopEvent, batches: Iterator[Iterator[T]]) -> Iterator[T]:
             except StopIteration:
                 break
             yield item
+        if stop.is_set():
+            return
 
 
 class RemoteAppender:

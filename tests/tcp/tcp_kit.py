@@ -86,9 +86,9 @@ class Peer:
 class Listener:
     """Accepts connections, each served by ``serve(peer, number)`` in a thread of its own."""
 
-    def __init__(self, serve: Callable[[Peer, int], object]) -> None:
+    def __init__(self, serve: Callable[[Peer, int], object], port: int = 0) -> None:
         self._serve = serve
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
         self.accepted = 0
         self.failures: list[BaseException] = []
