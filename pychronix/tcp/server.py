@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pychronix import Appender, Queue
-    from pychronix.tailer import Spans
 
 __all__ = ["Source", "serve", "serve_async", "serve_forever"]
 
@@ -99,6 +98,11 @@ class _Batch(NamedTuple):
         skip = index - self.first
         return _Batch(self.data, self.starts[skip:], self.stops[skip:], index) if skip > 0 else self
 
+    def until(self, index: int) -> _Batch:
+        """Those before this index, of which there are some."""
+        count = index - self.first
+        return _Batch(self.data, self.starts[:count], self.stops[:count], self.first)
+
     def encoded(self) -> bytes:
         return encode_spans(self.data, self.starts, self.stops, self.first)
 
@@ -111,7 +115,7 @@ class _Reader:
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
         self._tailer = queue.tailer()
-        self._rest: Spans | None = None  # What is left of a batch that was too much for one write.
+        self._rest: _Batch | None = None  # What is left of a batch that was too much for one write.
         self.seen = -1  # The last index read, whoever wanted it.
 
     def close(self) -> None:
@@ -150,26 +154,21 @@ class _Reader:
 
     def read(self) -> _Batch | None:
         """The next excerpts, of about _WRITE_BYTES; only a single one may be larger. None at the end."""
-        rest = self._rest
-        if rest is None:
-            rest = next(self._tailer.spans(), None)
-            if rest is None:
+        batch = self._rest
+        if batch is None:
+            spans = next(self._tailer.spans(), None)
+            if spans is None:
                 return None
-        data, starts, stops, first, _ = rest
-        count = len(starts)
-        if stops[-1] - starts[0] + HEADER_BYTES * count > _WRITE_BYTES:
+            batch = _Batch(spans.data, spans.starts, spans.stops, spans.first_index)
+        count = len(batch.starts)
+        if batch.stops[-1] - batch.starts[0] + HEADER_BYTES * count > _WRITE_BYTES:
             # Excerpts lie one after the other: where one stops tells how many bytes all before it have.
-            sizes = map(
-                add, map(sub, stops, repeat(starts[0])), range(HEADER_BYTES, HEADER_BYTES * (count + 1), HEADER_BYTES)
-            )
+            bodies = map(sub, batch.stops, repeat(batch.starts[0]))
+            sizes = map(add, bodies, range(HEADER_BYTES, HEADER_BYTES * (count + 1), HEADER_BYTES))
             count = max(bisect_right(list(sizes), _WRITE_BYTES), 1)
-        if count < len(starts):
-            self._rest = rest._replace(starts=starts[count:], stops=stops[count:], first_index=first + count)
-            starts, stops = starts[:count], stops[:count]
-        else:
-            self._rest = None
-        self.seen = first + count - 1
-        return _Batch(data, starts, stops, first)
+        self._rest = batch.since(batch.first + count) if count < len(batch.starts) else None
+        self.seen = batch.first + count - 1
+        return batch.until(batch.first + count)
 
     @property
     def at_end(self) -> bool:
@@ -323,6 +322,8 @@ class _Hub:
         self._beats: asyncio.Handle | None = None
         self._pending_bytes = 0
         self._server: asyncio.Server | None = None
+        self._stopping = False
+        self._gone = asyncio.Event()  # The last client went after that.
 
     # Life.
 
@@ -357,17 +358,14 @@ class _Hub:
             if handle is not None:
                 handle.cancel()
         for client in list(self._clients):
-            if client.paused:
+            if client.transport.get_write_buffer_size():
                 client.transport.abort()
             else:
                 client.transport.close()
-        while self._clients:
+        self._stopping = True
+        if self._clients:
             # connection_lost comes in a later turn of the loop.
-            clients = list(self._clients)
-            await asyncio.sleep(0)
-            for client in clients:
-                if client in self._clients and client.transport.get_write_buffer_size():
-                    client.transport.abort()
+            await self._gone.wait()
         self._turn_due = True  # No more of them.
         for reader in [*self._readers.values(), *self._free, self._live_reader]:
             if reader is not None:
@@ -380,6 +378,9 @@ class _Hub:
 
     def joined(self, client: _Client) -> None:
         self._clients.add(client)
+        if self._stopping:
+            client.transport.abort()
+            return
         if len(self._clients) > self._max_clients:
             self.drop(client, f"there are {self._max_clients} clients already")
             return
@@ -388,6 +389,8 @@ class _Hub:
 
     def left(self, client: _Client) -> None:
         self._clients.discard(client)
+        if self._stopping and not self._clients:
+            self._gone.set()
         self._pending_bytes -= client.kept
         self._unsubscribe(client)
         client.rest = None
@@ -760,10 +763,10 @@ class ThreadedSource(Source):
 
 
 @asynccontextmanager
-async def serve_async(
+async def _serving(
     queue: Queue,
-    host: str = "127.0.0.1",
-    port: int = 0,
+    host: str,
+    port: int,
     *,
     read_only: bool = False,
     heartbeat_ms: float = 2500,
@@ -771,12 +774,7 @@ async def serve_async(
     poll_ms_max: float = 20.0,
     max_excerpt_bytes: int = MAX_EXCERPT_BYTES,
     max_clients: int = 16_384,
-) -> AsyncIterator[Source]:
-    """As ``serve``, in the running event loop: ``async with serve_async(queue) as source``.
-
-    The queue's calls run in the loop's thread: they take microseconds, but an append waits for another process's lock
-    as long as the queue's timeout says.
-    """
+) -> AsyncIterator[_Hub]:
     hub = _Hub(
         queue,
         read_only=read_only,
@@ -788,9 +786,20 @@ async def serve_async(
     )
     await hub.start(host, port)
     try:
-        yield Source(hub)
+        yield hub
     finally:
         await hub.stop()
+
+
+@asynccontextmanager
+async def serve_async(queue: Queue, host: str = "127.0.0.1", port: int = 0, **options: Any) -> AsyncIterator[Source]:
+    """As ``serve``, with the same options, in the running event loop: ``async with serve_async(queue) as source``.
+
+    The queue's calls run in the loop's thread: they take microseconds, but an append waits for another process's lock
+    as long as the queue's timeout says.
+    """
+    async with _serving(queue, host, port, **options) as hub:
+        yield Source(hub)
 
 
 def serve(queue: Queue, host: str = "127.0.0.1", port: int = 0, **options: Any) -> ThreadedSource:
@@ -801,9 +810,10 @@ def serve(queue: Queue, host: str = "127.0.0.1", port: int = 0, **options: Any) 
     appending and ``read_only`` is False, appends to it. Hence only this machine reaches it unless ``host`` says
     otherwise. ``port`` 0 takes a free one, which ``source.port`` tells.
 
-    ``heartbeat_ms``: how long a client that lacks nothing hears nothing. ``poll_ms_min``, ``poll_ms_max``: the pause
-    between two looks at the queue, doubled from one to the other while there is nothing new. ``max_excerpt_bytes``:
-    the longest excerpt that is accepted (default 128 MiB, Java's own limit). ``max_clients``: more are sent away.
+    ``read_only`` refuses SUBMIT. ``heartbeat_ms``: how long a client that lacks nothing hears nothing. ``poll_ms_min``,
+    ``poll_ms_max``: the pause between two looks at the queue, doubled from one to the other while there is nothing new.
+    ``max_excerpt_bytes``: the longest excerpt that is accepted (default 128 MiB, Java's own limit). ``max_clients``:
+    more are sent away (default 16 384).
 
     Raises OSError where it cannot listen, UsageError. The queue must stay open as long as the source; it is not closed.
 
@@ -822,8 +832,8 @@ def serve(queue: Queue, host: str = "127.0.0.1", port: int = 0, **options: Any) 
             with suppress(RuntimeError):  # The loop has ended already.
                 loop.call_soon_threadsafe(stopping.set)
 
-        async with serve_async(queue, host, port, **options) as source:
-            running.append((source._hub, stop))
+        async with _serving(queue, host, port, **options) as hub:
+            running.append((hub, stop))
             started.set()
             await stopping.wait()
 

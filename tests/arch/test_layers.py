@@ -32,9 +32,10 @@ LAYERS: dict[str, tuple[int, set[str]]] = {
     "queue": (4, set()),
     "inspect": (4, set()),
     "follow": (5, set()),
-    "__init__": (6, set()),
-    "cli": (7, set()),
-    "__main__": (8, set()),
+    "tcp": (6, {"tcp"}),
+    "__init__": (7, set()),
+    "cli": (8, set()),
+    "__main__": (9, set()),
 }
 
 # The pure modules see no machine: bytes-like in, values out.
@@ -45,6 +46,8 @@ OUTSIDE = {"construct": {"formats"}, "numpy": {"fields"}, "watchdog": {"follow"}
 ONLY_BOUNDARY = "_native"
 # Only storey 3 is built on the public API alone.
 PUBLIC_ONLY = {"cli", "__main__"}
+# The network knows queues by their public methods alone, whatever their format.
+PUBLIC_ONLY |= {"tcp"}
 
 
 class Import(NamedTuple):
