@@ -307,7 +307,7 @@ class CommandDecoder(_Partial):
         if whole is None:
             return commands
         at, length = 0, len(whole)
-        needed = COMMAND_BYTES
+        needed = _I64.size
         try:
             while True:
                 if self._pending is not None:
@@ -318,7 +318,8 @@ class CommandDecoder(_Partial):
                         break
                     commands.append(self._pending)
                     self._pending = None
-                if length - at < _I64.size:
+                needed = _I64.size
+                if length - at < needed:
                     break
                 # Java looks at the low 32 bits alone.
                 number = _I32.unpack_from(whole, at)[0]
@@ -332,9 +333,9 @@ class CommandDecoder(_Partial):
                     size = self._checked(_I32.unpack_from(whole, at + _I64.size)[0], "mapping function")
                     self._pending, self._skip = Request(action, size), size
                     at += needed
-                    needed = COMMAND_BYTES
                     continue
-                if length - at < COMMAND_BYTES:
+                needed = COMMAND_BYTES
+                if length - at < needed:
                     break
                 value = _I64.unpack_from(whole, at + _I64.size)[0]
                 if action is not Action.SUBMIT and action is not Action.SUBMIT_NOACK:
