@@ -406,6 +406,7 @@ static int32_t look_at_cycle(cx_queue *base, int64_t cycle, cx_cycle_info *info)
 
 const cx_format cx3_vanilla_format = {
     .noun = "a Vanilla journal",
+    .cycle_at_begin = true,   /* spec 2.10 */
     .queue_bytes = sizeof(cx3_queue),
     .appender_bytes = CX3_APPENDER_BYTES,
     .tailer_bytes = CX3_TAILER_BYTES,
