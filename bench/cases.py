@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pychronix as px
 from bench.pairing import JAVA, PYTHON, Contestant, Row, Samples, Target, clocked, compete, expect
-from bench.peer import JavaBench, Peer
+from bench.peer import JavaBench, Peer, Pychro
 
 SIZE = 64
 MESSAGE = bytes(range(SIZE))
@@ -39,6 +39,8 @@ class Plan:
 
     places: dict[str, Path]
     peer: Peer
+    java3: Peer
+    pychro: Pychro
     rounds: int
     messages: int
     random_sizes: tuple[int, ...]
@@ -54,7 +56,7 @@ class Plan:
 
 
 @contextmanager
-def _directory(parent: Path, name: str) -> Iterator[str]:
+def directory(parent: Path, name: str) -> Iterator[str]:
     """A queue's directory that is gone afterwards."""
     path = parent / f"{name}-{os.getpid()}"
     shutil.rmtree(path, ignore_errors=True)
@@ -93,7 +95,7 @@ def append(plan: Plan) -> list[Row]:
 
 def _append_contestants(count: int, parent: Path, java: JavaBench | None) -> list[Contestant]:
     def in_new_queue(work: Callable[[px.Appender], int]) -> int:
-        with _directory(parent, "append") as path:
+        with directory(parent, "append") as path:
             with px.open_queue(path, "a") as queue, queue.appender() as appender:
                 appender.append(MESSAGE)
                 nanos = work(appender)
@@ -113,7 +115,7 @@ def _append_contestants(count: int, parent: Path, java: JavaBench | None) -> lis
 
     def by_java() -> int:
         assert java is not None
-        with _directory(parent, "append-java") as path:
+        with directory(parent, "append-java") as path:
             java.open(path)
             nanos = java.append(count, SIZE)
             java.close_queue()
@@ -122,12 +124,8 @@ def _append_contestants(count: int, parent: Path, java: JavaBench | None) -> lis
 
     base = "writeBytes"
     ours = [
-        Contestant(
-            PYTHON, "append()", count, lambda: in_new_queue(one_by_one), base, Target(0.8, of_ratio=True)
-        ),
-        Contestant(
-            PYTHON, "append_many()", count, lambda: in_new_queue(many), base, Target(2.0, of_ratio=True)
-        ),
+        Contestant(PYTHON, "append()", count, lambda: in_new_queue(one_by_one), base, Target(0.8, of_ratio=True)),
+        Contestant(PYTHON, "append_many()", count, lambda: in_new_queue(many), base, Target(2.0, of_ratio=True)),
     ]
     return ([Contestant(JAVA, base, count, by_java)] if java else []) + ours
 
@@ -139,7 +137,7 @@ def latency(plan: Plan) -> list[Row]:
     for place, parent in plan.places.items():
         percentiles: dict[str, list[float]] = {name: [] for name in ("p50", "p99", "p99.9", "p99.99", "max")}
         for turn in range(-1, plan.rounds):
-            with _directory(parent, "latency") as path:
+            with directory(parent, "latency") as path:
                 with px.open_queue(path, "a") as queue:
                     times = _append_times(queue.appender(), count)
                 expect("what was appended", _facts(path), (count, MESSAGE))
@@ -151,9 +149,7 @@ def latency(plan: Plan) -> list[Row]:
                 collected.append(float(ordered[min(count - 1, int(share * count))]))
         for name, collected in percentiles.items():
             what = f"one append(), {name}"
-            rows.append(
-                Row("latency", what, place, "ns", Samples(tuple(collected)), facts={"messages": count})
-            )
+            rows.append(Row("latency", what, place, "ns", Samples(tuple(collected)), facts={"messages": count}))
     return rows
 
 
@@ -175,13 +171,13 @@ def iterate(plan: Plan) -> list[Row]:
     rows = []
     for place, parent in plan.places.items():
         count = plan.messages
-        with _directory(parent, "equal") as path:
+        with directory(parent, "equal") as path:
             _fill(path, repeat(MESSAGE), count)
             rows += _read_all(plan, "iterate, 64 bytes", place, path, count, SIZE * count, 12e6)
         low, high = MIXED_LENGTHS
         lengths = random.Random(SEED).choices(range(low, high + 1), k=count)
         pool = [bytes([length]) * length for length in range(high + 1)]
-        with _directory(parent, "mixed") as path:
+        with directory(parent, "mixed") as path:
             _fill(path, map(pool.__getitem__, lengths), count)
             rows += _read_all(plan, f"iterate, {low}-{high} bytes", place, path, count, sum(lengths), 5e6)
     return rows
@@ -228,9 +224,7 @@ def _read_all(plan: Plan, case: str, place: str, path: str, count: int, size: in
             ("spans(): no object per message", by_spans, "readingDocument", 20e6),
         ]
         contestants = [
-            Contestant(
-                PYTHON, what, count, partial(ours, queue, work), base, Target(limit) if limit else None
-            )
+            Contestant(PYTHON, what, count, partial(ours, queue, work), base, Target(limit) if limit else None)
             for what, work, base, limit in ways
         ]
         if java:
@@ -245,7 +239,7 @@ def seek(plan: Plan) -> list[Row]:
     rows = []
     for place, parent in plan.places.items():
         for size in plan.random_sizes:
-            with _directory(parent, "seek") as path:
+            with directory(parent, "seek") as path:
                 _fill(path, (number.to_bytes(SIZE, "little") for number in range(size)), size)
                 rows += _seek_in(plan, place, path, size)
     return rows
@@ -280,9 +274,7 @@ def _seek_in(plan: Plan, place: str, path: str, size: int) -> list[Row]:
         if java:
             java.open(path)
             contestants.insert(0, Contestant(JAVA, base, reads, lambda: java.seek(reads, SEED)))
-        return compete(
-            f"random access, {size:.0e} messages", place, contestants, plan.rounds, {"queue": size}
-        )
+        return compete(f"random access, {size:.0e} messages", place, contestants, plan.rounds, {"queue": size})
 
 
 def open_to_end(plan: Plan) -> list[Row]:
@@ -290,7 +282,7 @@ def open_to_end(plan: Plan) -> list[Row]:
     cold, as far as the kernel lets go of the pages."""
     rows = []
     for place, parent in plan.places.items():
-        with _directory(parent, "open") as path:
+        with directory(parent, "open") as path:
             with px.open_queue(path, "a") as queue:
                 indexes = queue.appender().append_many(repeat(b"tiny", plan.many))
                 expect("messages written", len(indexes), plan.many)
@@ -344,7 +336,7 @@ def memory(plan: Plan) -> list[Row]:
         print(f"  memory: left out, {parent} has only {free >> 20} MiB free", file=sys.stderr)
         return []
     rows = []
-    with _directory(parent, "memory") as path:
+    with directory(parent, "memory") as path:
         for way in ("append", "append_many", "bytes", "views", "spans", "backward", "random"):
             if way == "append_many":
                 shutil.rmtree(path)

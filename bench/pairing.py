@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-PYTHON, JAVA = "pychronix", "Java"
+PYTHON, JAVA, PYCHRO = "pychronix", "Java", "pychro"
 WARM_UPS = 2
 
 
@@ -41,7 +41,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What issue 3 asks for: a ratio, or the value itself, at least or at most `limit`."""
+    """What the project asks for: a ratio, or the value itself, at least or at most `limit`."""
 
     limit: float
     of_ratio: bool = False
@@ -86,7 +86,7 @@ class Row:
             "unit": self.unit,
             "pychronix": self.ours.as_json(),
             "versus": self.versus,
-            "java": self.theirs and self.theirs.as_json(),
+            "theirs": self.theirs and self.theirs.as_json(),
             "target": target,
             **self.facts,
         }
@@ -97,7 +97,8 @@ class Contestant:
     """Somebody who does `count` messages' worth of work in a round.
 
     `run` measures itself and answers nanoseconds; what it prepares and checks is outside of that. `base` is
-    the contestant it is compared with, by `what`.
+    the contestant it is compared with, by `what`; `also` are further ones, each with what is wanted of that
+    comparison, and without a row where that contestant is missing.
     """
 
     who: str
@@ -106,12 +107,13 @@ class Contestant:
     run: Callable[[], int]
     base: str | None = None
     target: Target | None = None
+    also: tuple[tuple[str, Target | None], ...] = ()
 
 
 def compete(
     case: str, place: str, contestants: Sequence[Contestant], rounds: int, facts: dict[str, Any] | None = None
 ) -> list[Row]:
-    """Lets the contestants take turns; a row, in messages per second, for each that is ours."""
+    """Lets the contestants take turns; a row, in messages per second, for each comparison of one that is ours."""
     rates: dict[str, list[float]] = {contestant.what: [] for contestant in contestants}
     for turn in range(-WARM_UPS, rounds):
         for contestant in contestants:
@@ -124,21 +126,23 @@ def compete(
         if contestant.who != PYTHON:
             continue
         ours = rates[contestant.what]
-        theirs = rates.get(contestant.base) if contestant.base is not None else None
-        rows.append(
-            Row(
-                case,
-                contestant.what,
-                place,
-                "msg/s",
-                Samples(tuple(ours)),
-                contestant.base if theirs else None,
-                Samples(tuple(theirs)) if theirs else None,
-                Samples(tuple(a / b for a, b in zip(ours, theirs, strict=True))) if theirs else None,
-                contestant.target,
-                {"messages": contestant.count, **(facts or {})},
+        further = [(base, target) for base, target in contestant.also if base in rates]
+        for base, target in [(contestant.base, contestant.target), *further]:
+            theirs = rates.get(base) if base is not None else None
+            rows.append(
+                Row(
+                    case,
+                    contestant.what,
+                    place,
+                    "msg/s",
+                    Samples(tuple(ours)),
+                    base if theirs else None,
+                    Samples(tuple(theirs)) if theirs else None,
+                    Samples(tuple(a / b for a, b in zip(ours, theirs, strict=True))) if theirs else None,
+                    target,
+                    {"messages": contestant.count, **(facts or {})},
+                )
             )
-        )
     return rows
 
 

@@ -8,19 +8,20 @@ import os
 import platform
 import sys
 import timeit
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pychronix
+from bench.cases import Plan
 from bench.pairing import Row, Samples
-from bench.peer import RELEASE, Peer
+from bench.peer import RELEASE, RELEASE3, Peer, Pychro
 from pychronix._boundary import lib
 
 _SCALES = ((1e6, "M msg/s"), (1e3, "k msg/s"), (1.0, "msg/s"))
 
 
-def machine(peer: Peer, places: dict[str, Path]) -> dict[str, Any]:
+def machine(plan: Plan) -> dict[str, Any]:
     """Everything about this machine that the numbers depend on."""
     cpu = "unknown"
     for line in _lines("/proc/cpuinfo"):
@@ -28,9 +29,7 @@ def machine(peer: Peer, places: dict[str, Path]) -> dict[str, Any]:
         if name.strip() == "model name":
             cpu = value.strip()
             break
-    memory_kb = next(
-        (int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0
-    )
+    memory_kb = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "cpu": cpu,
@@ -43,39 +42,54 @@ def machine(peer: Peer, places: dict[str, Path]) -> dict[str, Any]:
         "native_call_ns": round(_nanoseconds(lib.cx_build_flags)),
         "cffi": importlib.metadata.version("cffi"),
         "pychronix": str(Path(pychronix.__file__).parent),
-        "java": peer.version or f"none: {peer.reason}",
-        "chronicle_queue": RELEASE if peer.build is not None else None,
-        "places": {name: f"{path} ({_file_system(path)})" for name, path in places.items()},
+        "java": plan.peer.version or plan.java3.version,
+        "chronicle_queue": _release(plan.peer, RELEASE),
+        "chronicle_3": _release(plan.java3, RELEASE3),
+        "pychro": _release(plan.pychro, plan.pychro.version),
+        "places": {name: f"{path} ({_file_system(path)})" for name, path in plan.places.items()},
         "load_before": os.getloadavg(),
     }
 
 
-def as_json(facts: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
-    """The whole run."""
-    return {"machine": facts, "results": [row.as_json() for row in rows]}
+def as_json(facts: dict[str, Any], rows: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
+    """The whole run: what describes the machine, and the rows of each section."""
+    return {"machine": facts, **{section: [row.as_json() for row in found] for section, found in rows.items()}}
 
 
-def as_markdown(facts: dict[str, Any], rows: Sequence[Row]) -> str:
-    """Ready to paste into the README."""
-    java = f"Java {facts['java']}, Chronicle Queue {RELEASE}" if facts["chronicle_queue"] else "no Java"
+def as_markdown(facts: dict[str, Any], rows: Mapping[str, Sequence[Row]]) -> str:
+    """Ready to paste into the README: a table for each section that has rows."""
+    peers = [f"Java {facts['java']}"] if facts["java"] else ["no Java"]
+    if rows["results"]:
+        peers.append(f"Chronicle Queue {facts['chronicle_queue']}")
+    if rows["chronicle_3"]:
+        peers += [f"Chronicle {facts['chronicle_3']}", f"pychro {facts['pychro']}"]
     lines = [
-        f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB, {facts['kernel']}; {java}; "
+        f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB, {facts['kernel']}; {', '.join(peers)}; "
         f"{facts['python']} (an empty call {facts['python_call_ns']} ns, one into the native core "
         f"{facts['native_call_ns']} ns), cffi {facts['cffi']}; {facts['date'][:10]}, load "
         f"{facts['load_before'][0]:.1f} before and {facts['load_after'][0]:.1f} after. Medians (min to max) "
         "of interleaved rounds; ratios are medians of the rounds' ratios, above 1 where pychronix is faster.",
-        "",
-        "| ratio | benchmark | where | pychronix | Java | target |",
-        "|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        ratio = "" if row.ratio is None else f"**{row.ratio.median:.2f}x** ({_range(row.ratio, 1, '.2f')})"
-        theirs = "" if row.theirs is None else f"{row.versus}: {_amount(row.theirs, row.unit)}"
-        ours = f"{_amount(row.ours, row.unit)}"
-        lines.append(
-            f"| {ratio} | {row.case}: `{row.what}` | {row.place} | {ours} | {theirs} | {_target(row)} |"
-        )
+    for section, title in (("results", "Java"), ("chronicle_3", "Java or pychro")):
+        if rows[section]:
+            lines += [
+                "",
+                f"| ratio | benchmark | where | pychronix | {title} | target |",
+                "|---|---|---|---|---|---|",
+                *map(_line, rows[section]),
+            ]
     return "\n".join(lines) + "\n"
+
+
+def _line(row: Row) -> str:
+    ratio = "" if row.ratio is None else f"**{row.ratio.median:.2f}x** ({_range(row.ratio, 1, '.2f')})"
+    theirs = "" if row.theirs is None else f"{row.versus}: {_amount(row.theirs, row.unit)}"
+    ours = f"{_amount(row.ours, row.unit)}"
+    return f"| {ratio} | {row.case}: `{row.what}` | {row.place} | {ours} | {theirs} | {_target(row)} |"
+
+
+def _release(peer: Peer | Pychro, release: str | None) -> str | None:
+    return release if peer.version is not None else None
 
 
 def _target(row: Row) -> str:

@@ -1,7 +1,8 @@
 """A fresh process that writes or reads a whole queue and prints, as JSON, how much memory that took.
 
-``python -m bench.scan QUEUE WAY COUNT``: "append" and "append_many" write COUNT messages of 4 KiB; "bytes",
-"views", "spans" and "backward" read all there are; "random" reads as many by random indexes.
+``python -m bench.scan QUEUE WAY COUNT [FORMAT]``: "append" and "append_many" write COUNT messages of 4 KiB, into a
+queue of that format if there is none; "bytes", "views", "spans" and "backward" read all there are; "random" reads as
+many by random indexes; "tail" waits until COUNT have come.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import random
 import sys
 import time
 from collections.abc import Iterable
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 
 import pychronix as px
@@ -49,7 +50,9 @@ def read(queue: px.Queue, way: str, count: int) -> tuple[int, int]:
             assert spans.data[:: len(MESSAGE)]
         return messages, size
     payloads: Iterable[bytes | memoryview] = tailer
-    if way == "views":
+    if way == "tail":
+        payloads = islice(px.follow(tailer), count)
+    elif way == "views":
         payloads = tailer.views()
     elif way == "backward":
         tailer.direction = "backward"
@@ -65,12 +68,12 @@ def read(queue: px.Queue, way: str, count: int) -> tuple[int, int]:
     return messages, size
 
 
-def main(path: str, way: str, count: int) -> None:
+def main(path: str, way: str, count: int, format: str | None = None) -> None:
     """Does the work and prints."""
     writes = way.startswith("append")
     facts = {"VmHWM_before_kB": status("VmHWM")}
     begun = time.perf_counter_ns()
-    with px.open_queue(path, "a" if writes else "r") as queue:
+    with px.open_queue(path, "a" if writes else "r", format=format) as queue:
         facts["messages"], facts["bytes"] = (write if writes else read)(queue, way, count)
         facts["nanos"] = time.perf_counter_ns() - begun
         for name in ("VmHWM", "RssAnon", "RssFile", "RssShmem"):
@@ -79,4 +82,4 @@ def main(path: str, way: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])
