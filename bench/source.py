@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from pychronix.tcp import serve
-
 import pychronix as px
+from pychronix.tcp import serve
 
 
 def main(path: str) -> None:
