@@ -12,6 +12,7 @@ Rules
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ __all__ = [
     "JavaByte",
     "JavaClass",
     "JavaDate",
+    "JavaDouble",
     "JavaFloat",
     "JavaInteger",
     "JavaObject",
@@ -88,6 +90,20 @@ class JavaFloat(float):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return JavaFloat, (float(self), self.text)
+
+
+class JavaDouble(float):
+    """A java.lang.Double that Java wrote with other digits than the fewest (before 19 it did now and then): ``text``."""
+
+    text: str
+
+    def __new__(cls, value: float | str, text: str | None = None) -> JavaDouble:
+        found = super().__new__(cls, value)
+        found.text = java_double(found) if text is None else text
+        return found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return JavaDouble, (float(self), self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +207,11 @@ def _shortest_float(number: float) -> str:
         return repr(number)
     for digits in range(2, 10):  # Java never shows fewer than two.
         text = f"{number:.{digits - 1}e}"
-        if _float32.unpack(_float32.pack(float(text)))[0] == number:
-            return text
+        try:
+            if _float32.unpack(_float32.pack(float(text)))[0] == number:
+                return text
+        except OverflowError:
+            continue  # The largest floats, rounded up, are none any more.
     return repr(number)
 
 
@@ -293,6 +312,7 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     JavaByte: lambda value: _enumed("Byte", _within(value, 8)),
     JavaBigInteger: lambda value: _enumed("BigInteger", int.__repr__(value)),
     JavaFloat: lambda value: _enumed("Float", value.text),
+    JavaDouble: lambda value: _coded(_DOUBLE, value.text),
     JavaDate: lambda value: _date(value.millis),
     JavaClass: lambda value: _coded(_CLASS, value.name),
     JavaObject: _object,
@@ -323,8 +343,24 @@ def encode_object(value: object) -> bytes:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
+# What Python's own conversions take, too, such as "1_0" or " 1", is none of Java's.
+_INT = re.compile(r"[-+]?[0-9]+", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)", re.ASCII)
+
+
+def _digits(text: str, pattern: re.Pattern[str] = _INT) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def _to_double(text: str) -> float:
+    number = float(_digits(text, _FLOAT))
+    return number if java_double(number) == text else JavaDouble(number, text)
+
+
 def _to_date(text: str) -> datetime | JavaDate:
-    millis = int(text)
+    millis = int(_digits(text))
     try:
         return _EPOCH + millis * _MILLISECOND
     except OverflowError:
@@ -337,18 +373,18 @@ def _to_boolean(text: str) -> bool:
 
 # Classes of code 'E' whose text is a Python value that writes back as itself.
 _VALUES: dict[str, Callable[[str], object]] = {
-    "BigDecimal": Decimal,
-    "BigInteger": JavaBigInteger,
+    "BigDecimal": lambda text: Decimal(_digits(text, _FLOAT)),
+    "BigInteger": lambda text: JavaBigInteger(_digits(text)),
     "Boolean": _to_boolean,
-    "Byte": JavaByte,
-    "Float": lambda text: JavaFloat(text, text),
-    "Short": JavaShort,
+    "Byte": lambda text: JavaByte(_digits(text)),
+    "Float": lambda text: JavaFloat(_digits(text, _FLOAT), text),
+    "Short": lambda text: JavaShort(_digits(text)),
 }
 _TEXTS: dict[int, Callable[[str], object]] = {
     _STRING: str,
-    _INTEGER: JavaInteger,
-    _LONG: int,
-    _DOUBLE: float,
+    _INTEGER: lambda text: JavaInteger(_digits(text)),
+    _LONG: lambda text: int(_digits(text)),
+    _DOUBLE: _to_double,
     _CLASS: JavaClass,
     _DATE: _to_date,
 }

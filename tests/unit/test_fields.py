@@ -772,7 +772,17 @@ def test_a_float_keeps_the_text_that_java_gave_it():
     assert (value, type(value), value.text) == (1e10, px.JavaFloat, "1.0E10")
     assert written("object", value) == raw
     assert pickle.loads(pickle.dumps(value)).text == "1.0E10"
+    assert px.JavaFloat(3.4028234663852886e38).text == "3.4028235E38"
     assert px.JavaFloat(0.1).text == "0.1" and px.JavaFloat(16777216).text == "1.6777216E7"
+
+
+def test_a_double_with_more_digits_than_it_needs_keeps_them():
+    raw = b"\x04\x149.999999999999999E22"
+    value = read("object", raw)
+    assert (value, type(value), value.text) == (1e23, px.JavaDouble, "9.999999999999999E22")
+    assert written("object", value) == raw
+    assert pickle.loads(pickle.dumps(value)).text == value.text
+    assert written("object", px.JavaDouble(1e23)) == written("object", 1e23) == b"\x04\x061.0E23"
 
 
 def test_a_class_that_writes_its_own_bytes_needs_a_reader():
@@ -800,7 +810,8 @@ def test_reserved_codes_are_told_apart(code):
 
 @pytest.mark.parametrize(
     "raw", ["ff", "00", "4513", "450380 00", "090178", "090131 ".replace("31", "2d"), "0c8000", "140178", "04027878",
-            "450307426f6f6c65616e0178", "45030553686f72740178", "45030a426967446563696d616c0178"],
+            "450307426f6f6c65616e0178", "45030553686f72740178", "45030a426967446563696d616c0178",
+            "0903315f30", "0c022031", "04036e616e", "0403696e66", "45030553686f7274022031"],
 )  # fmt: skip
 def test_what_is_no_object_is_an_encoding_error(raw):
     doc = FieldReader(bytes.fromhex(raw))
