@@ -131,7 +131,7 @@ class ExcerptBuffer(FieldWriter):
     __slots__ = ("_appender", "_begun_ms", "_meta", "discarded", "index")
 
     def __init__(self, appender: Appender, meta: bool, dialect: str) -> None:
-        super().__init__(dialect)
+        FieldWriter.__init__(self, dialect)
         self._appender = appender
         self._begun_ms = 0
         self._meta = meta
@@ -147,7 +147,8 @@ class ExcerptBuffer(FieldWriter):
         self.discarded = True
 
     def __enter__(self) -> ExcerptBuffer:
-        self._check_open()
+        if self._finished:
+            self._check_open()
         self._begun_ms = self._appender._begin()
         return self
 

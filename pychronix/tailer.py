@@ -118,7 +118,7 @@ class ExcerptReader(FieldReader):
     __slots__ = ("_rollback", "_tailer", "index")
 
     def __init__(self, tailer: Tailer, data: bytes | None, index: int | None, dialect: str) -> None:
-        super().__init__(b"" if data is None else data, dialect)
+        FieldReader.__init__(self, b"" if data is None else data, dialect)
         self._tailer = tailer
         self._rollback = False
         self.index = index

@@ -48,6 +48,8 @@ def stop_bit(number: int) -> bytes:
 
     A negative number is its complement with bit 7 set in all bytes, and a zero byte after them.
     """
+    if 0 <= number < 0x4000:
+        return bytes((number,)) if number < 0x80 else bytes((number & 0x7F | 0x80, number >> 7))
     rest = number if number >= 0 else ~number
     out = bytearray()
     while rest >= 0x80:

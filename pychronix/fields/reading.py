@@ -86,7 +86,7 @@ class FieldReader:
     __slots__ = ("_data", "_position", "_v5")
 
     def __init__(self, data: Buffer, dialect: str = "v3") -> None:
-        self._v5 = is_v5(dialect)
+        self._v5 = dialect != "v3" and (dialect == "v5" or is_v5(dialect))
         self._data = data if isinstance(data, bytes) else bytes(memoryview(data))
         self._position = 0
 

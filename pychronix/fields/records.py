@@ -68,6 +68,10 @@ def record_layout(layout: object) -> RecordLayout:
 
 
 def _chunks(records: Iterable[Any], most: int) -> Iterator[list[Any]]:
+    if type(records) is list:
+        for start in range(0, len(records), most):
+            yield records[start : start + most]
+        return
     rest = iter(records)
     while chunk := list(islice(rest, most)):
         yield chunk

@@ -164,7 +164,7 @@ class FieldWriter:
     __slots__ = ("_bytes", "_end", "_finished", "_position", "_sought", "_v5")
 
     def __init__(self, dialect: str = "v3") -> None:
-        self._v5 = is_v5(dialect)
+        self._v5 = dialect != "v3" and (dialect == "v5" or is_v5(dialect))
         self._bytes = bytearray(_ROOM)  # Room, of which the first len(self) bytes are written and the others zero.
         self._position = 0
         # Writing moves the position alone: where it was last set, and what was written by then, give the length.
@@ -534,7 +534,10 @@ class FieldWriter:
 
     def write_stop_bit(self, value: int) -> None:
         """Writes a long in as many bytes as it needs, seven bits in each (spec 4.3)."""
-        self._put(stop_bit(as_long(value, "a stop-bit integer")))
+        if type(value) is int and 0 <= value < 0x80:
+            self._put(_ONE[value])
+        else:
+            self._put(stop_bit(as_long(value, "a stop-bit integer")))
 
     def write_stop_bit_double(self, value: float) -> None:
         """Writes a double in as many bytes as it needs, the highest bits first ("v5" only)."""
@@ -797,9 +800,11 @@ class FieldWriter:
 
     def _finish(self) -> bytes:
         """The bytes, for good: nothing can be written any more."""
-        done = bytes(self)
+        size = len(self)
+        # Two small copies are quicker than a view.
+        done = bytes(self._bytes[:size]) if size <= _ROOM else bytes(self)
         # What packs into bytes raises TypeError, and then looks at _finished: the fast paths need not.
-        self._end = len(done)
+        self._end = size
         self._sought = self._position
         self._bytes = done  # type: ignore[assignment]
         self._finished = True
