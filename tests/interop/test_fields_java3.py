@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import enum
 import math
+import random
 import struct
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -16,6 +17,7 @@ import pytest
 from fix_java import JavaError
 from fix_java3 import Java, Java3Appender, Java3Peer, Java3Tailer
 
+from pychronix import ExcerptReader, open_queue
 from pychronix import fields as px
 from pychronix.errors import EncodingError, UsageError
 from pychronix.fields import FieldReader, FieldWriter
@@ -444,3 +446,83 @@ def test_all_kinds_in_one_excerpt(peer: Peer) -> None:
     doc = FieldWriter()
     px.write_fields(doc, layout, values)
     assert bytes(doc) == raw
+
+
+# --- excerpts of journals --------------------------------------------------------------------------------------------
+
+
+def all_values(seed: int) -> list[tuple[str, Any]]:
+    picked = random.Random(seed)
+    return [(kind, picked.choice(KINDS[kind][2])) for kind in picked.sample(sorted(KINDS), k=len(KINDS))]
+
+
+def check(doc: ExcerptReader, index: int, values: list[tuple[str, Any]]) -> None:
+    assert doc and doc.index == index and doc.dialect == "v3"
+    for kind, value in values:
+        back = getattr(doc, f"read_{kind}")()
+        assert same(value, back), (kind, value, back)
+    assert doc.remaining == 0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_excerpts_of_a_vanilla_journal(java3: Java3Peer, tmp_path: Path, seed: int) -> None:
+    """Java and we append by turns to one journal, each through its cursor; each reads what the other wrote."""
+    values = all_values(seed)
+    writes = [(KINDS[kind][0], argument(kind, value)) for kind, value in values]
+    with java3.vanilla(tmp_path / "q", index_block=4096, data_block=1 << 20) as theirs:
+        their_appender, their_tailer = theirs.appender(), theirs.tailer()
+        first = their_appender.calls(*writes)
+        with open_queue(tmp_path / "q", "r+") as ours:
+            appender, tailer = ours.appender(), ours.tailer()
+            indexes = [first.index]
+            for _ in range(3):
+                with appender.writing() as doc:
+                    for kind, value in values:
+                        getattr(doc, f"write_{kind}")(value)
+                assert doc.index is not None
+                indexes += [doc.index, their_appender.calls(*writes).index]
+            for index in indexes:
+                with tailer.reading() as found:
+                    check(found, index, values)
+                assert their_tailer.index(index)
+                outcomes = their_tailer.outcomes(*[KINDS[kind][1] for kind, _ in values], "remaining")
+                assert outcomes[-1].result == 0
+                assert all(same(value, outcome.result) for (_, value), outcome in zip(values, outcomes, strict=False))
+            with tailer.reading() as found:
+                assert not found
+
+
+def test_excerpts_of_an_indexed_journal(java3: Java3Peer, tmp_path: Path) -> None:
+    """One writer at a time: Java, then we."""
+    values = all_values(7)
+    with java3.indexed(tmp_path / "q") as theirs:
+        assert theirs.appender().calls(*[(KINDS[kind][0], argument(kind, value)) for kind, value in values]).index == 0
+    with open_queue(tmp_path / "q", "r+") as ours:
+        with ours.appender().writing() as doc:
+            for kind, value in values:
+                getattr(doc, f"write_{kind}")(value)
+        tailer = ours.tailer()
+        for index in (0, 1):
+            with tailer.reading() as found:
+                check(found, index, values)
+    with java3.indexed(tmp_path / "q") as theirs:
+        outcomes = theirs.tailer().outcomes(*[KINDS[kind][1] for kind, _ in values], "remaining", index=1)
+        assert outcomes[-1].result == 0
+        assert all(same(value, outcome.result) for (_, value), outcome in zip(values, outcomes, strict=False))
+
+
+@pytest.mark.parametrize("kind", ["vanilla", "indexed"])
+def test_records_are_what_java_writes_field_by_field(java3: Java3Peer, tmp_path: Path, kind: str) -> None:
+    records = [(number, number << 33, number / 8) for number in range(2500)]
+    with open_queue(tmp_path / "q", "a", format=kind) as ours:
+        indexes = ours.appender().append_records("iqd", records)
+    with java3.vanilla(tmp_path / "q") if kind == "vanilla" else java3.indexed(tmp_path / "q") as theirs:
+        tailer = theirs.tailer()
+        for number in (0, 1, 1023, 1024, 2499):
+            assert tailer.calls("readInt", "readLong", "readDouble", index=indexes[number]) == list(records[number])
+        appender = theirs.appender()
+        for number in range(3):
+            appender.calls(("writeInt", number), ("writeLong", -number), ("writeDouble", 0.5))
+    with open_queue(tmp_path / "q", "r") as ours:
+        found = list(ours.tailer().read_records("iqd"))
+        assert found == [*records, *((number, -number, 0.5) for number in range(3))]
