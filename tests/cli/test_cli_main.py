@@ -318,7 +318,7 @@ def test_a_checkout_that_is_not_built_says_so(tmp_path: Path) -> None:
     """As `pip install .` leaves it: who starts Python there gets the sources."""
     package = Path(px.__file__).resolve().parent
     shutil.copytree(package, tmp_path / "pychronix", ignore=shutil.ignore_patterns("_native*.so", "__pycache__"))
-    command = [sys.executable, "-c", "import pychronix"]
+    command = [sys.executable, "-S", "-c", "import pychronix"]  # -S: an editable install would be found first
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert 1 == done.returncode
     assert done.stderr.splitlines()[-1].startswith(
