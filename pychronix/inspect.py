@@ -14,6 +14,7 @@ Rules
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import struct
@@ -31,7 +32,17 @@ from pychronix.errors import (
     SystemCallError,
     UnsupportedFormatError,
 )
-from pychronix.formats import DIRECTORY_LISTING, METADATA, Format, cq5, detect, roll_file_names
+from pychronix.formats import (
+    DIRECTORY_LISTING,
+    METADATA,
+    Format,
+    cq5,
+    detect,
+    indexed,
+    indexed_path,
+    roll_file_names,
+    vanilla,
+)
 from pychronix.rolling import MAX_CYCLE, ROLL_CYCLES, RollCycle, shift_of_counts
 
 __all__ = ["CycleReport", "Finding", "Report", "read_queue", "verify"]
@@ -47,6 +58,10 @@ FINDINGS_MAX = 200
 _NO_ROLL_CYCLE = "cannot tell the roll cycle from these file names"
 _TABLE_MAX = 1 << 24
 """A table store is 64 or 128 KiB; a larger one is read no further than this."""
+
+
+Chronicle3Layout = vanilla.Settings | indexed.Settings
+"""What the files of a Chronicle 3 journal do not say; inferred where it is not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +83,21 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CycleReport:
-    """What was found in one roll file."""
+    """What was found in one roll file, one cycle directory (Vanilla), or a whole journal (Indexed)."""
 
     cycle: int
     path: str
     messages: int
     metadata: int
-    """Metadata documents, the header included."""
+    """Metadata documents, the header included; padding entries of an Indexed journal."""
     index_pages: int
-    """Pages of both kinds that are in use."""
+    """Pages of both kinds that are in use; index files; lines."""
     data_end: int
-    """Offset of the first header that is not ready."""
+    """Offset of the first header that is not ready; bytes of all records; end of the last excerpt."""
     size: int
+    """Of the roll file, or of all data files."""
     closed: bool
-    """Whether it ends with an end-of-data marker."""
+    """Whether it ends with an end-of-data marker, which Chronicle 3 does not have."""
 
 
 @dataclass(slots=True)
@@ -96,6 +112,8 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
     """How often each kind was found, those beyond FINDINGS_MAX included."""
+    settings: Chronicle3Layout | None = None
+    """Of a Chronicle 3 journal: what it was read with."""
 
     @property
     def ok(self) -> bool:
@@ -261,12 +279,24 @@ def _first_header(path: str, names: Sequence[str]) -> cq5.RollHeader | None:
 # --- reading ---------------------------------------------------------------------------------------
 
 
-def read_queue(path: str | os.PathLike[str]) -> Iterator[tuple[int, bytes, int]]:
+def read_queue(
+    path: str | os.PathLike[str], settings: Chronicle3Layout | None = None
+) -> Iterator[tuple[int, bytes, int]]:
     """(index, payload, offset of its header) of every message, in order: the oracle of the tests.
 
     A file that is still being created is passed over; a cycle without end-of-data marker does not stop the walk, as it
     would stop a tailer. Raises CorruptError at the first damage, after everything before it was given.
+
+    Of Chronicle 3 journals the offset is that of the record's length (Vanilla) or of the payload (Indexed), in a data
+    file; `settings` says what they do not (entries per cycle above all).
     """
+    form = detect(path)
+    if form is Format.VANILLA:
+        yield from _read_vanilla(_open_vanilla(path, settings))
+        return
+    if form is Format.INDEXED:
+        yield from _read_indexed(path, settings)
+        return
     queue = _open_queue(path)
     if queue.table_damage is not None:
         raise queue.table_damage
@@ -305,11 +335,17 @@ def _not_ready(head: bytes) -> bool:
 # --- checking --------------------------------------------------------------------------------------
 
 
-def verify(path: str | os.PathLike[str]) -> Report:
+def verify(path: str | os.PathLike[str], settings: Chronicle3Layout | None = None) -> Report:
     """Checks every byte of a queue that has a meaning, and reports what is wrong.
 
-    Raises ChronixError only if there is nothing to check: no directory, no queue in it, no permission.
+    `settings` says of a Chronicle 3 journal what its files do not. Raises ChronixError only if there is nothing to
+    check: no directory, no queue in it, no permission.
     """
+    form = detect(path)
+    if form is Format.VANILLA:
+        return _VanillaCheck(_open_vanilla(path, settings)).report
+    if form is Format.INDEXED:
+        return _check_indexed(path, settings)
     queue = _open_queue(path)
     report = Report(queue.path, queue.format, queue.roll, queue.epoch_ms)
     roll = queue.roll
@@ -605,7 +641,9 @@ def _check_table(queue: _Queue, report: Report) -> None:
         return
     table = queue.table
     if queue.table_pending:
-        notes.warning("not-ready", 0, "the first header was never published: the table store is being created or debris")
+        notes.warning(
+            "not-ready", 0, "the first header was never published: the table store is being created or debris"
+        )
         return
     if table is None:
         notes.warning("no-table-store", None, "there is no table store; readers list the directory, writers add one")
@@ -679,3 +717,289 @@ def _check_tailer(queue: _Queue, report: Report, notes: _Notes, entry: cq5.Table
             return
     if report.cycles and cycle > report.cycles[-1].cycle:
         notes.warning("tailer-position", entry.offset, f"{name} is at cycle {cycle}, beyond the last")
+
+
+# --- Vanilla journals ------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Vanilla:
+    """A Vanilla journal's directories, understood."""
+
+    path: str
+    settings: vanilla.Settings
+    cycles: list[tuple[int, str, vanilla.Files]]
+    """(cycle, directory relative to the journal, its files) in order of cycles; the directories Java looks into."""
+    strange: list[str]
+    """Leaf directories that are none of these."""
+
+
+def _open_vanilla(path: str | os.PathLike[str], settings: Chronicle3Layout | None) -> _Vanilla:
+    path = os.fspath(path)
+    if settings is not None and not isinstance(settings, vanilla.Settings):
+        raise TypeError("a Vanilla journal is read with vanilla.Settings")
+    leaves = [(name, vanilla.Files.of(os.path.join(path, name))) for name in vanilla.leaf_directories(path)]
+    used = [(name, files) for name, files in leaves if files.any]
+
+    def slots(name: str, number: int) -> list[int]:
+        with _File(os.path.join(path, name, f"index-{number}")) as file:
+            return [value for _, value in vanilla.slots_of(file.read, file.size // vanilla.SLOT_SIZE)]
+
+    settings = vanilla.infer([name for name, _ in used], [files for _, files in used], slots, settings)
+    cycles, strange = [], []
+    for name, files in leaves:
+        cycle = settings.cycle_of(name)
+        if cycle is not None and settings.name_of(cycle) == name:
+            cycles.append((cycle, name, files))
+        else:
+            strange.append(name)
+    return _Vanilla(path, settings, sorted(cycles, key=lambda found: found[0]), strange)
+
+
+class _DataFiles:
+    """A cycle's data files, some of them open."""
+
+    def __init__(self, directory: str, block: int) -> None:
+        self.directory, self.block = directory, block
+        self._open: dict[tuple[int, int], _File] = {}
+
+    def __enter__(self) -> _DataFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._open:
+            self._open.popitem()[1].__exit__()
+
+    def path(self, slot: vanilla.Slot) -> str:
+        return os.path.join(self.directory, f"data-{slot.thread_id}-{slot.file}")
+
+    def payload(self, slot: vanilla.Slot) -> bytes | None:
+        """The record a slot names, None if it was not committed; raises CorruptError with the data file's path."""
+        key = slot.thread_id, slot.file
+        try:
+            file = self._open.get(key)
+            if file is None:
+                if len(self._open) == 64:
+                    self._open.pop(next(iter(self._open))).__exit__()
+                file = self._open[key] = _File(self.path(slot))
+            return vanilla.payload_at(file.read, slot.offset, self.block)
+        except NotFoundError as cause:
+            raise CorruptError("cannot read a record: there is no such data file", path=self.path(slot)) from cause
+        except CorruptError as error:
+            error.path = error.path or self.path(slot)
+            raise
+
+
+def _read_vanilla(journal: _Vanilla) -> Iterator[tuple[int, bytes, int]]:
+    """As a Java tailer: a cycle ends at the first slot that is 0 or names a record without a length (2.11)."""
+    settings = journal.settings
+    for cycle, name, files in journal.cycles:
+        directory = os.path.join(journal.path, name)
+        with _DataFiles(directory, settings.data_block) as data:
+            for expected, (sequence, value) in enumerate(_vanilla_slots(settings, directory, files)):
+                slot = settings.slot(value)
+                payload = data.payload(slot) if sequence == expected else None
+                if payload is None:
+                    break
+                yield cycle * settings.entries + sequence, payload, slot.offset - vanilla.LENGTH_SIZE
+
+
+def _vanilla_slots(settings: vanilla.Settings, directory: str, files: vanilla.Files) -> Iterator[tuple[int, int]]:
+    """(sequence within the cycle, value) of every slot that was written, in order."""
+    for number in sorted(files.index):
+        with _File(os.path.join(directory, f"index-{number}")) as file:
+            for slot, value in vanilla.slots_of(file.read, settings.slots):
+                yield number * settings.slots + slot, value
+
+
+class _VanillaCheck:
+    """A Vanilla journal under examination."""
+
+    def __init__(self, journal: _Vanilla) -> None:
+        self.journal, self.settings = journal, journal.settings
+        self.report = Report(journal.path, Format.VANILLA, settings=journal.settings)
+        for name in journal.strange:
+            notes = _Notes(self.report, os.path.join(journal.path, name))
+            if self.settings.cycle_of(name) is None:
+                notes.warning("strange-directory", None, "its name is no date of this journal's cycles")
+            else:
+                cycle = self.settings.cycle_of(name)
+                notes.warning("strange-directory", None, f"Java takes it for cycle {cycle}, and does not look into it")
+        for number, (cycle, name, files) in enumerate(journal.cycles):
+            try:
+                self._check_cycle(cycle, os.path.join(journal.path, name), files, number == len(journal.cycles) - 1)
+            except NotFoundError as error:
+                _Notes(self.report, error.path or name).warning("vanished", None, "it was deleted while it was checked")
+
+    def _check_cycle(self, cycle: int, directory: str, files: vanilla.Files, last: bool) -> None:
+        settings, notes = self.settings, _Notes(self.report, directory)
+        self._check_files(directory, files, notes, last)
+        used: dict[tuple[int, int], list[tuple[int, int, int]]] = {key: [] for key in files.data}
+        messages = expected = 0
+        indexes = {number: _Notes(self.report, os.path.join(directory, f"index-{number}")) for number in files.index}
+        with _DataFiles(directory, settings.data_block) as data:
+            for sequence, value in _vanilla_slots(settings, directory, files):
+                number, slot = divmod(sequence, settings.slots)
+                where, offset = indexes[number], slot * vanilla.SLOT_SIZE
+                index = cycle * settings.entries + sequence
+                if sequence != expected:
+                    missing = sequence - expected
+                    where.error(
+                        "hole", offset, f"{missing} slots before that of {index:#x} are 0: they hide what follows"
+                    )
+                expected = sequence + 1
+                messages += self._check_record(data, settings.slot(value), index, where, offset, used)
+        for key, records in used.items():
+            self._check_overlaps(_Notes(self.report, os.path.join(directory, f"data-{key[0]}-{key[1]}")), records)
+        notes.add(
+            CycleReport(
+                cycle, directory, messages, 0, len(files.index),
+                sum(stop - start for records in used.values() for start, stop, _ in records),
+                sum(files.data.values()), False,
+            )
+        )  # fmt: skip
+
+    def _check_files(self, directory: str, files: vanilla.Files, notes: _Notes, last: bool) -> None:
+        if not files.index:
+            if last:
+                notes.warning(
+                    "no-index", None, "the newest cycle has no index file: Java's lastIndex() is -1, toEnd() the start"
+                )
+            elif files.data:
+                notes.warning("no-index", None, "there are data files and no index file: nothing was committed")
+        for number in range(max(files.index, default=-1)):
+            if number not in files.index:
+                notes.error("no-index-file", None, f"index-{number} is missing, index-{max(files.index)} is not")
+                break
+        for name in files.strange:
+            if name.startswith(("index-", "data-")):
+                notes.error("strange-file", None, f"Java cannot read the number in {name} and throws")
+            else:
+                notes.warning("strange-file", None, f"{name} is no file of a journal")
+        blocks = [(f"index-{number}", size, self.settings.index_block) for number, size in files.index.items()]
+        blocks += [(f"data-{a}-{b}", size, self.settings.data_block) for (a, b), size in files.data.items()]
+        for name, size, block in blocks:
+            if size != block:
+                kind = "short-file" if size < block else "long-file"
+                found = _Notes(self.report, os.path.join(directory, name))
+                found.warning(kind, None, f"it has {size} bytes, a block has {block}")
+
+    def _check_record(
+        self,
+        data: _DataFiles,
+        slot: vanilla.Slot,
+        index: int,
+        where: _Notes,
+        offset: int,
+        used: dict[tuple[int, int], list[tuple[int, int, int]]],
+    ) -> int:
+        """Whether a slot names a sound record; 1 or 0."""
+        try:
+            payload = data.payload(slot)
+        except CorruptError as error:
+            known = (slot.thread_id, slot.file) in used
+            kind = "bad-record" if known else "no-data-file"
+            name = f"data-{slot.thread_id}-{slot.file}"
+            where.error(kind, offset, f"{index:#x} is at {slot.offset:#x} of {name}: {error.message}")
+            return 0
+        if payload is None:
+            where.error("no-length", offset, f"the record of {index:#x} was not committed: it hides what follows")
+            return 0
+        if slot.offset % 4:
+            where.warning("unaligned", offset, f"the record of {index:#x} is at {slot.offset:#x}: not Java's writing")
+        used[slot.thread_id, slot.file].append((slot.offset - vanilla.LENGTH_SIZE, slot.offset + len(payload), index))
+        return 1
+
+    @staticmethod
+    def _check_overlaps(notes: _Notes, records: list[tuple[int, int, int]]) -> None:
+        if not records:
+            notes.warning("unused", None, "no slot names a record of this file: its writer committed nothing")
+        records.sort()
+        for (start, stop, index), (next_start, _, next_index) in zip(records, records[1:], strict=False):
+            if next_start == start:
+                notes.error("doubled", start, f"{index:#x} and {next_index:#x} are the same record")
+            elif next_start < stop:
+                notes.error("overlap", next_start, f"{next_index:#x} begins within {index:#x}, which ends at {stop:#x}")
+
+
+# --- Indexed journals ------------------------------------------------------------------------------------------------
+
+
+def _indexed_layout(path: str | os.PathLike[str], index: _File, settings: Chronicle3Layout | None) -> indexed.Settings:
+    if settings is None:
+        return indexed.Settings(indexed.infer_line(index.read, index.size))
+    if not isinstance(settings, indexed.Settings):
+        raise TypeError("an Indexed journal is read with indexed.Settings")
+    return settings
+
+
+def _read_indexed(path: str | os.PathLike[str], settings: Chronicle3Layout | None) -> Iterator[tuple[int, bytes, int]]:
+    base = indexed_path(path) or os.fspath(path)
+    with _File(base + ".index") as index, _File(base + ".data") as data:
+        line_size = _indexed_layout(path, index, settings).line_size
+        try:
+            for entry in indexed.entries_of(index.read, index.size - index.size % line_size, line_size):
+                if entry.padding:
+                    continue
+                if entry.stop > data.size:
+                    raise CorruptError(
+                        f"cannot read excerpt {entry.number}: it ends at {entry.stop}, the file has {data.size} bytes",
+                        path=data.path,
+                        offset=entry.start,
+                    )
+                yield entry.number, data.read(entry.start, entry.stop - entry.start), entry.start
+        except CorruptError as error:
+            error.path = error.path or index.path
+            raise
+
+
+def _check_indexed(path: str | os.PathLike[str], settings: Chronicle3Layout | None) -> Report:
+    base = indexed_path(path) or os.fspath(path)
+    report = Report(base, Format.INDEXED)
+    with _File(base + ".index") as index, _File(base + ".data") as data:
+        layout = _indexed_layout(path, index, settings)
+        report.settings = layout
+        notes, data_notes = _Notes(report, index.path), _Notes(report, data.path)
+        line_size, size = layout.line_size, index.size - index.size % layout.line_size
+        if index.size % 4096:
+            notes.warning(
+                "odd-size", size, f"it has {index.size} bytes, Java's has whole blocks: reopening it finds no end"
+            )
+        messages = padding = end = numbers = 0
+        crossing: list[indexed.Entry] = []
+        block = layout.data_block
+        try:
+            # Padding ends where a block does, so all paddings together bound the block from above.
+            if block is None:
+                block = math.gcd(
+                    data.size, *(e.stop for e in indexed.entries_of(index.read, size, line_size) if e.padding)
+                )
+        except CorruptError:
+            block = 0  # Told below.
+        try:
+            for entry in indexed.entries_of(index.read, size, line_size):
+                numbers, end = entry.number + 1, entry.stop
+                if entry.stop > data.size:
+                    data_notes.error(
+                        "beyond-data", entry.start, f"excerpt {entry.number} ends at {entry.stop} of {data.size} bytes"
+                    )
+                elif entry.padding:
+                    padding += 1
+                    if layout.data_block and entry.stop % layout.data_block:
+                        notes.error(
+                            "bad-padding", entry.offset, f"padding {entry.number} ends within a block, at {entry.stop}"
+                        )
+                else:
+                    messages += 1
+                    if block and entry.stop > entry.start and entry.start // block != (entry.stop - 1) // block:
+                        crossing.append(entry)
+            rest = indexed.remains(index.read, size, line_size, numbers)
+            if rest is not None:
+                notes.error("hole", rest, f"entry {numbers} is not written, something behind it is")
+        except CorruptError as error:
+            notes.error("damage", error.offset, error.message)
+        for entry in crossing:
+            data_notes.error("crosses-block", entry.start, f"excerpt {entry.number} crosses a multiple of {block}")
+        lines = -(-numbers // indexed.entries_per_line(line_size))
+        report.cycles.append(CycleReport(0, data.path, messages, padding, lines, end, data.size, False))
+    return report

@@ -11,7 +11,7 @@ from enum import Enum
 
 from pychronix.errors import AccessError, NotFoundError, SystemCallError, UnsupportedFormatError
 
-__all__ = ["DIRECTORY_LISTING", "METADATA", "Format", "detect", "roll_file_names"]
+__all__ = ["DIRECTORY_LISTING", "METADATA", "Format", "detect", "indexed_path", "roll_file_names"]
 
 METADATA = "metadata.cq4t"
 DIRECTORY_LISTING = "directory-listing.cq4t"
@@ -46,15 +46,26 @@ def roll_file_names(path: str | os.PathLike[str]) -> list[str]:
         ) from cause
 
 
+def indexed_path(path: str | os.PathLike[str]) -> str | None:
+    """The path of an Indexed journal, named by itself or by either of its files, without suffix; None if there is none."""
+    path = os.fspath(path)
+    for base in (path, path.removesuffix(".index"), path.removesuffix(".data")):
+        if not os.path.isdir(base) and os.path.isfile(base + ".index") and os.path.isfile(base + ".data"):
+            return base
+    return None
+
+
 def detect(path: str | os.PathLike[str]) -> Format:
-    """The format of the queue in a directory.
+    """The format of the queue in a directory, or of the Indexed journal of that name.
 
     ``metadata.cq4t`` makes it CQ5, even beside a ``directory-listing.cq4t``: a release of 5.x has opened that queue
     and keeps its listing and lock in the former. Roll files alone are legal in both; they are CQ4 if the first
-    readable one carries its own roll settings. Raises NotFoundError if there is no directory, and
-    UnsupportedFormatError if nothing in it is known.
+    readable one carries its own roll settings. A directory below with files of a Vanilla journal makes it one. Raises
+    NotFoundError if there is no directory, and UnsupportedFormatError if nothing in it is known.
     """
     path = os.fspath(path)
+    if indexed_path(path) is not None:
+        return Format.INDEXED
     names = roll_file_names(path)
     if os.path.isfile(os.path.join(path, METADATA)):
         return Format.CQ5
@@ -64,8 +75,12 @@ def detect(path: str | os.PathLike[str]) -> Format:
         from pychronix.formats import cq5  # construct is needed for this rare case only
 
         return Format.CQ4 if cq5.any_roll_settings(path, names) else Format.CQ5
+    from pychronix.formats import vanilla
+
+    if vanilla.is_journal(path):
+        return Format.VANILLA
     raise UnsupportedFormatError(
         "this directory holds no queue",
         path=path,
-        hint=f"looked for {METADATA}, {DIRECTORY_LISTING} and *{_ROLL_SUFFIX}",
+        hint=f"looked for {METADATA}, {DIRECTORY_LISTING}, *{_ROLL_SUFFIX} and YYYYMMDD/index-N",
     )
