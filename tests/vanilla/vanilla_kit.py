@@ -6,6 +6,7 @@ The reader (`read_journal`) follows spec chronicle-3 2.4 to 2.7 word by word and
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import struct
 import time
@@ -86,6 +87,8 @@ def read_journal(base: Path, *, entries: int, index_block: int, data_block: int,
     codes = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
     for java, python in codes.items():
         format = format.replace(java, python)
+    format = format.replace("'", "")
+    contents = functools.cache(Path.read_bytes)
     leaves = []
     for root, directories, _ in os.walk(base):
         if not directories and root != str(base):
@@ -98,12 +101,12 @@ def read_journal(base: Path, *, entries: int, index_block: int, data_block: int,
             index_file = directory / f"index-{number}"
             if not index_file.exists():
                 break
-            (entry,) = struct.unpack_from("<Q", index_file.read_bytes(), 8 * slot)
+            (entry,) = struct.unpack_from("<Q", contents(index_file), 8 * slot)
             if entry == 0:
                 break
             thread = entry >> low_bits
             file, position = divmod(entry & ((1 << low_bits) - 1), data_block)
-            data = (directory / f"data-{thread}-{file}").read_bytes()
+            data = contents(directory / f"data-{thread}-{file}")
             (word,) = struct.unpack_from("<i", data, position - 4)
             assert word < 0, f"{directory}: entry {sequence} names a record without a length"
             yield Slot(cycle * entries + sequence, thread, file, position, data[position : position + ~word])
