@@ -341,9 +341,11 @@ int32_t cx3_count(cx3_queue *queue, cx3_blocks *blocks, int64_t cycle, int64_t *
         cx3_block *block;
         if ((code = cx3_index_block(queue, blocks, cycle, number, &block)) < 0)
             return code;
-        if (code > 0 && block->file.size < queue->base.settings.index_block_bytes && (code = cx_file_measure(&block->file)) < 0)
+        if (code == 0)
+            continue;   /* gone since the directory was listed */
+        if (block->file.size < queue->base.settings.index_block_bytes && (code = cx_file_measure(&block->file)) < 0)
             return code;
-        int64_t used = code > 0 ? cx3_used(block->base, cx3_slots_within(queue, block->file.size)) : 0;
+        int64_t used = cx3_used(block->base, cx3_slots_within(queue, block->file.size));
         if (used > 0) {
             *count = (number << queue->slot_bits) + used;
             if (*count > queue->entries)
