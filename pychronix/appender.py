@@ -310,6 +310,14 @@ class Appender:
         """
         return self._checked(lambda: lib.cx_pretouch(self._number))
 
+    def append_padding(self) -> None:
+        """Ends the data block of an Indexed journal with the entry that fills it and takes an index (Java: addPaddedEntry).
+
+        What a replica needs, whose source has padding there. Raises UnsupportedFormatError where ``queue.padded`` is
+        not.
+        """
+        self._checked(lambda: lib.cx_append_padding(self._number))
+
     def normalise_eofs(self) -> None:
         """Writes the end-of-data markers that crashed writers left out of older cycles (Java: normaliseEOFs())."""
         self._checked(lambda: lib.cx_normalise_eofs(self._number))

@@ -521,6 +521,16 @@ class Queue:
         return self._chronicle3
 
     @property
+    def padded(self) -> bool:
+        """Whether a number between two excerpts is a padding entry, as in an Indexed journal, and never just missing."""
+        return self._kind == lib.CX_KIND_INDEXED
+
+    @property
+    def many_writers(self) -> bool:
+        """Whether several appenders at once may append; an Indexed journal has one, hence none over TCP."""
+        return self._kind != lib.CX_KIND_INDEXED
+
+    @property
     def writable(self) -> bool:
         """Whether it can be appended to."""
         return self._mode != "r"

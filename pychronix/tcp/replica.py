@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["replicate"]
 
+_PADDING_MAX = 64  # Padding entries in a row; an Indexed journal has one or two.
+
 
 def replicate(
     source: Queue | RemoteTailer | str,
@@ -48,10 +50,14 @@ def replicate(
     if source is queue:
         raise UsageError("a queue cannot be its own replica", path=queue.path)
     with source.tailer() as tailer, queue.appender() as appender:
-        if last is not None and not tailer.move_to_index(last):
-            raise ReplicaError(f"the source has no excerpt {last:#x}, the replica's last", path=queue.path)
-        pairs = follow_(tailer.with_index, stop=stop) if follow else tailer.with_index()
-        return _Copy(queue, appender, last).take(pairs)
+        if last is not None:
+            # The replica may end with padding, which no tailer stands on: the copy begins before it, then.
+            known = next(filter(tailer.move_to_index, range(last, max(last - _PADDING_MAX, -1), -1)), None)
+            if known is None or (known != last and not source.padded):
+                raise ReplicaError(f"the source has no excerpt {last:#x}, the replica's last", path=queue.path)
+        copy = _Copy(queue, appender, last)
+        copy.fill = source.padded
+        return copy.take(follow_(tailer.with_index, stop=stop) if follow else tailer.with_index())
 
 
 def _copy_remote(tailer: RemoteTailer, queue: Queue, last: int | None, follow: bool, stop: StopEvent | None) -> int:
@@ -71,7 +77,9 @@ class _Copy:
         self._queue = queue
         self._appender = appender
         self._last = -1 if last is None else last
+        self._next = self._last + 1  # The first index that the replica has not.
         self._compared = last is None
+        self.fill = False  # A number that does not come is padding.
 
     def take(self, pairs: Iterator[tuple[int, bytes]]) -> int:
         append_at = self._appender.append_at
@@ -79,21 +87,35 @@ class _Copy:
         for index, payload in pairs:
             if index > self._last:
                 if not self._compared:
-                    raise ReplicaError(
-                        f"the source goes on with {index:#x} and was not asked for {self._last:#x}, the replica's last",
-                        path=self._queue.path,
-                        hint="it was recreated, or the remote tailer starts too late",
-                    )
+                    self._missing(index)
+                if self.fill:
+                    for number in range(self._next, index):
+                        self.pad(number)
                 copied += append_at(index, payload)
+                self._next = index + 1
             elif index == self._last:
                 self._compare(payload)
         return copied
 
     def pad(self, index: int) -> None:
         """A padding entry of an Indexed source: its replica needs it, too, for numbers are counted with it."""
-        append_padding = getattr(self._appender, "append_padding_at", None)
-        if append_padding is not None and index > self._last:
-            append_padding(index)
+        if index == self._last:
+            self._compared = True
+        elif index >= self._next:
+            self._appender.append_padding()
+            self._next = index + 1
+
+    def _missing(self, index: int) -> None:
+        """The source goes on without having shown the replica's last entry: unless that is padding, they differ."""
+        with self._queue.tailer() as tailer:
+            if self.fill and not tailer.move_to_index(self._last):
+                self._compared = True
+                return
+        raise ReplicaError(
+            f"the source goes on with {index:#x} and has not shown {self._last:#x}, the replica's last",
+            path=self._queue.path,
+            hint="it was recreated, or the remote tailer starts too late",
+        )
 
     def _compare(self, payload: bytes) -> None:
         with self._queue.tailer(start=self._last) as tailer:

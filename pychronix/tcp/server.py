@@ -9,8 +9,8 @@ whose write buffer is full is neither: nothing is read for it until its buffer h
 
 Rules
 - Everything but ``Source`` runs in the loop's thread: no locks. The queue is the caller's and is never closed here.
-- Nothing here knows a format. A queue that says ``padded`` fills numbers between excerpts with padding entries, which
-  its clients are told of; one that says ``remote_appends`` is False answers SUBMIT as Java's Indexed source does.
+- Nothing here knows a format. Of a queue that is ``padded`` every number between two excerpts is a padding entry, which
+  clients are told of; one that has not ``many_writers`` answers SUBMIT with NACK, as Java's Indexed source does.
 - A client's place is the index that it wants next. An index that does not exist (yet) is waited for by waiting for
   anything at or above it; Java waits for exactly that one and starves at the end of a cycle (spec 5.10).
 - Besides every heartbeat_ms, IN_SYNC is sent when a client has caught up after SUBSCRIBE, and behind a last message of
@@ -301,8 +301,8 @@ class _Hub:
         if max_excerpt_bytes <= 0 or max_clients <= 0:
             raise UsageError("max_excerpt_bytes and max_clients are to be above 0")
         self._queue = queue
-        self.accepts = queue.writable and not read_only and bool(getattr(queue, "remote_appends", True))
-        self._padded = bool(getattr(queue, "padded", False))
+        self.accepts = queue.writable and not read_only and queue.many_writers
+        self._padded = queue.padded
         self.max_excerpt_bytes = max_excerpt_bytes
         self._max_clients = max_clients
         self._beat = heartbeat_ms / 1000

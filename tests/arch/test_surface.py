@@ -28,12 +28,13 @@ OPEN_QUEUE = [
 MEMBERS = {
     "Queue": """
         appender chronicle3 close closed count cycle_at cycle_of cycle_of_file cycles date_of epoch_ms file_name
-        find_match find_range first_cycle first_index format index index_of last_cycle last_index mode path path_of
-        refresh roll_cycle roll_time sequence_of source_id start_ms table_store tailer timeout_ms wire_type writable
+        find_match find_range first_cycle first_index format index index_of last_cycle last_index many_writers mode
+        padded path path_of refresh roll_cycle roll_time sequence_of source_id start_ms table_store tailer timeout_ms
+        wire_type writable
     """,
     "Appender": """
-        append append_at append_many append_records append_text close closed cycle last_index lost_locks normalise_eofs
-        pretouch queue recovered_locks sync writing
+        append append_at append_many append_padding append_records append_text close closed cycle last_index lost_locks
+        normalise_eofs pretouch queue recovered_locks sync writing
     """,
     "Tailer": """
         close closed cycle direction index is_meta last_read_index meta move_to_cycle move_to_index name queue read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import threading
@@ -219,6 +220,55 @@ class JavaSource:
             else:
                 with self.appended:
                     self.appended.wait(self.beat)
+
+
+class Proxy:
+    """Stands between a client and a source and cuts each connection after as many bytes as ``limits`` tells.
+
+    ``limits(number of the connection)`` is how many bytes go to the client; None: all of them. After that the
+    connection is reset, or, with ``stall``, stays open and silent.
+    """
+
+    def __init__(self, port: int, limits: Callable[[int], int | None], *, stall: bool = False) -> None:
+        self._target = port
+        self._limits = limits
+        self._stall = stall
+        self.cut = threading.Semaphore(0)  # Released once for each connection that was cut.
+        self._ending = threading.Event()
+        self.listener = Listener(self._serve)
+        self.port = self.listener.port
+
+    def _serve(self, peer: Peer, number: int) -> None:
+        left = self._limits(number)
+        with socket.create_connection(("127.0.0.1", self._target), PATIENCE) as source:
+            poll = select.poll()
+            poll.register(peer.raw, select.POLLIN)
+            poll.register(source, select.POLLIN)
+            while not self._ending.is_set():
+                for fd, _ in poll.poll(50):
+                    if fd == peer.raw.fileno():
+                        data = peer.raw.recv(65536)
+                        if not data:
+                            return
+                        source.sendall(data)
+                        continue
+                    data = source.recv(65536 if left is None else min(65536, max(left, 1)))
+                    if not data:
+                        return
+                    if left is not None:
+                        data, left = data[:left], left - len(data)
+                    peer.raw.sendall(data)
+                    if left is not None and left <= 0:
+                        self.cut.release()
+                        if self._stall:
+                            self._ending.wait(PATIENCE)
+                        else:
+                            peer.reset()
+                        return
+
+    def close(self) -> None:
+        self._ending.set()
+        self.listener.close()
 
 
 def resident_bytes() -> int:
