@@ -7,7 +7,7 @@
 ...         print(payload)
 
 Storeys, each knowing only those below it: the native core (``native/``, C) behind ``_boundary``; arithmetic and text
-(``rolling``, ``wire``, ``formats``), pure; ``appender``, ``tailer``, ``table`` and ``queue``; ``follow``, which waits;
+(``rolling``, ``wire``, ``fields``, ``formats``), pure; ``appender``, ``tailer``, ``table`` and ``queue``; ``follow``, which waits;
 the command line.
 
 Errors are below ChronixError, in ``pychronix.errors``; the ones that programs tend to catch are here, too.

@@ -43,6 +43,7 @@ _UINT32_MAX = (1 << 32) - 1
 
 # A global is found faster than an attribute of lib. For the same reason no closure in append() may refer to its data.
 _cx_append = lib.cx_append
+_NOW = lib.CX_CLOCK_NOW
 
 
 @lru_cache(maxsize=16)
@@ -133,7 +134,7 @@ class ExcerptBuffer(FieldWriter):
     def __init__(self, appender: Appender, meta: bool, dialect: str) -> None:
         FieldWriter.__init__(self, dialect)
         self._appender = appender
-        self._begun_ms = 0
+        self._begun_ms = _NOW
         self._meta = meta
         self.discarded = False
         self.index: int | None = None
@@ -149,7 +150,8 @@ class ExcerptBuffer(FieldWriter):
     def __enter__(self) -> ExcerptBuffer:
         if self._finished:
             self._check_open()
-        self._begun_ms = self._appender._begin()
+        if self._appender._begins:
+            self._begun_ms = self._appender._begin()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
@@ -159,7 +161,9 @@ class ExcerptBuffer(FieldWriter):
         if self._meta:
             self._appender._append_meta(done)
         else:
-            self.index = self._appender._append_begun(done, self._begun_ms)
+            appender = self._appender
+            begun_ms = self._begun_ms
+            self.index = appender.append(done) if begun_ms == _NOW else appender._append_begun(done, begun_ms)
 
 
 class Appender:
@@ -170,7 +174,7 @@ class Appender:
     (Java: StoreAppender.)
     """
 
-    __slots__ = ("__weakref__", "_dialect", "_facts", "_handle", "_number", "_path", "_queue", "_timeout_ms")
+    __slots__ = ("__weakref__", "_begins", "_dialect", "_facts", "_handle", "_number", "_path", "_queue", "_timeout_ms")
 
     _facts: AppenderInfo
 
@@ -182,6 +186,7 @@ class Appender:
         self._timeout_ms = queue.timeout_ms
         self._facts = lib.cx_appender_facts(handle.number)
         self._dialect = dialect_of(queue.format)
+        self._begins = True  # Whether it matters when an excerpt of writing() was begun: asked once.
 
     # Appending.
 
@@ -420,10 +425,12 @@ class Appender:
             return lib.cx_append(self._number, raw, len(raw))
 
     def _begin(self) -> int:
-        """Begins an excerpt: what _append_begun takes when it is finished."""
+        """Begins an excerpt: what _append_begun takes when it is finished, or _NOW where that does not matter."""
         self._tick()
         begun_ms = _boundary.out_int64()
         _boundary.checked(lib.cx_begin(self._number, begun_ms), self._path)
+        # A format to which it does not matter once need not be asked again.
+        self._begins = begun_ms[0] != _NOW
         return begun_ms[0]
 
     def _append_begun(self, data: bytes, begun_ms: int) -> int:

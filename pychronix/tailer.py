@@ -124,7 +124,10 @@ class ExcerptReader(FieldReader):
         self.index = index
 
     def rollback_on_close(self) -> None:
-        """When the block ends the tailer goes back to this excerpt, which the next read returns again."""
+        """When the block ends the tailer goes back to this excerpt, which the next read returns again.
+
+        Of a metadata document, which has no index of its own, to the excerpt behind it.
+        """
         self._rollback = True
 
     def __bool__(self) -> bool:

@@ -90,6 +90,20 @@ def test_an_excerpt_counts_as_read_unless_it_is_rolled_back(queue, appender, nam
         assert queue.tailer(name).index == indexes[2] + 1
 
 
+@pytest.mark.parametrize("direction", ["backward", "none"])
+def test_an_excerpt_is_rolled_back_in_every_direction(queue, appender, direction):
+    indexes = write_numbers(appender, 4)
+    tailer = queue.tailer()
+    tailer.move_to_index(indexes[2])
+    tailer.direction = direction
+    for _ in range(3):
+        with tailer.reading() as doc:
+            assert (doc.index, doc.read_int()) == (indexes[2], 2)
+            doc.rollback_on_close()
+    if direction == "backward":
+        assert [payload[0] for payload in tailer] == [2, 1, 0]
+
+
 def test_an_exception_while_writing_leaves_no_trace(queue, appender):
     for error in (KeyError("mine"), px.UsageError("x"), KeyboardInterrupt()):
         with pytest.raises(type(error)), appender.writing() as doc:
