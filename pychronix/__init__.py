@@ -6,9 +6,9 @@
 ...     for payload in queue.tailer():
 ...         print(payload)
 
-Storeys, each knowing only those below it: the native core (``native/``, C) behind ``_boundary``; arithmetic and text
-(``rolling``, ``wire``, ``fields``, ``formats``), pure; ``appender``, ``tailer``, ``table`` and ``queue``; ``follow``, which waits;
-the command line.
+Storeys, each knowing only those below it: the native core (``native/``, C) behind ``_boundary``; arithmetic, text and
+fields (``rolling``, ``wire``, ``fields``, ``formats``), pure; ``appender``, ``tailer``, ``table`` and ``queue``;
+``follow``, which waits; the command line.
 
 Errors are below ChronixError, in ``pychronix.errors``; the ones that programs tend to catch are here, too.
 """
