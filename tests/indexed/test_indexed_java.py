@@ -136,28 +136,20 @@ def test_empty_excerpts_anywhere_are_read_by_java(tmp_path: Path, java3: Java3Pe
         assert [queue.tailer(start=index).read() for index in indexes] == messages
 
 
-def test_java_reads_lines_of_31_bit_offsets(tmp_path: Path, java3: Java3Peer) -> None:
-    """Fourteen excerpts of 200 MB do not fit one line's 31-bit offsets: the line is filled with padding of no bytes."""
-    shape = Shape(64, 1 << 28, 1 << 16)
+def test_java_reads_lines_that_31_bits_end_early(tmp_path: Path, java3: Java3Peer) -> None:
+    """Excerpts a GiB apart: a line holds offsets for two of them and is then filled up with padding of no bytes."""
+    shape = Shape(64, 1 << 30, 1 << 16)
     path = tmp_path / "q"
-    length = 200_000_000
-    with shape.ours(path) as queue, queue.appender() as appender:
-        # What lies between is made without writing 2 GB: padding takes each block's rest.
-        indexes = []
-        for number in range(16):
-            indexes.append(appender.append(b"%d" % number + b"." * 100))
-            _append_padding(appender)
-    expected = [(index, b"%d" % number + b"." * 100) for number, index in enumerate(indexes)]
+    with shape.ours(path, reserve=(1 << 30) - 1) as queue, queue.appender() as appender:
+        indexes = [appender.append(b"%d" % number * 50) for number in range(10)]
+        indexes += appender.append_many([b"%d" % number * 50 for number in range(10, 15)])
+    # Without the filling up there would be 14 padding entries; each line but the last has 14 numbers.
+    assert indexes[-1] > 5 * 14
+    expected = [(index, b"%d" % number * 50) for number, index in enumerate(indexes)]
     with shape.ours(path, "r") as queue:
         assert list(queue.tailer().with_index()) == expected
-        assert queue.cycles()[0].used_bytes == 16 << 28
+        assert list(queue.tailer(start="end", direction="backward").with_index()) == expected[::-1]
+        assert queue.cycles()[0].used_bytes == (14 << 30) + 100
     with shape.java(java3, path) as theirs:
         tailer = theirs.tailer()
         assert [(tailer.index(index), tailer.view()) for index in indexes] == [(True, data) for _, data in expected]
-    assert length > 0
-
-
-def _append_padding(appender: px.Appender) -> None:
-    from pychronix import _boundary
-
-    _boundary.checked(_boundary.lib.cx_append_padding(appender._number))
