@@ -21,6 +21,10 @@
  *       - where offsets would not fit 31 bits, the line is filled up with padding of no bytes;
  *       - append_padding() of a block that is just full adds padding of no bytes: the number that a replica needs, without Java's
  *         whole block (addPaddedEntry).
+ *  I-6  Before the last entry of a block is published, the file has the next block. A Java reader that comes to a block's end maps
+ *       the next one; where the file ends there, the JVM extends it: it compares the length and then sets it (FileChannelImpl.map),
+ *       and so cuts off what a writer appended in between. Seen: a Java tailer truncated the index of a fast writer. A Java writer
+ *       extends files only when it begins the next excerpt: ours are a block longer than Java's after such an entry.
  */
 #include <stdio.h>
 #include <string.h>
@@ -414,8 +418,9 @@ static int32_t open_line(i3_appender *appender, uint8_t **line)
     int64_t next = at->line_at + queue->line_bytes;
     int64_t span = next % queue->index_block == 0 ? queue->line_bytes : 2 * queue->line_bytes;
     int32_t code;
-    if (__builtin_expect(at->line_at + span > index->size, 0)) {
-        if ((code = cx_file_extend(index, (at->line_at / queue->index_block + 1) * queue->index_block)) < 0)
+    int64_t blocks = (next + queue->index_block) / queue->index_block;   /* I-6: up to the one of the next line */
+    if (__builtin_expect(blocks * queue->index_block > index->size, 0)) {
+        if ((code = cx_file_extend(index, blocks * queue->index_block)) < 0)
             return code;
         CX_POINT("i3_index_extended");
     }
@@ -522,7 +527,11 @@ static int32_t prepare(i3_appender *appender, int64_t length, int64_t room, uint
 /* Mapped memory with real blocks for `length` bytes at the end of the data. */
 static int32_t open_data(i3_appender *appender, int64_t length, uint8_t **to)
 {
-    int32_t code = length > 0 ? cx_allocate(&appender->data, appender->at.end, length, true) : 0;
+    int32_t code = 0;
+    if (__builtin_expect(appender->at.end + length == appender->block_end, 0))   /* I-6 */
+        code = cx_file_grow(&appender->data, appender->block_end + appender->queue->data_block);
+    if (code == 0 && length > 0)
+        code = cx_allocate(&appender->data, appender->at.end, length, true);
     if (code == 0 && length > 0 && (code = cx_reach(&appender->data, CX_DATA, appender->at.end, length, to)) == 0)
         code = cx_fail(CX_E_CORRUPT, appender->data.path, appender->at.end, length, "the file was truncated");
     return code < 0 ? code : 0;

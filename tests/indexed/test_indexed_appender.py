@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from build_variants import environment
 from fix_java3 import Java3Peer
-from indexed_kit import Shape, both_files, data_file, index_file, message, read_journal
+from indexed_kit import Shape, assert_same_files, both_files, data_file, index_file, message, read_journal
 
 import pychronix as px
 from pychronix import _boundary
@@ -283,7 +283,7 @@ def test_padding_as_java_adds_it(tmp_path: Path, java3: Java3Peer) -> None:
                 assert ours.append(message(number, 50)) == other.append(message(number, 50))
             append_padding(ours)
             other.padding()
-            assert both_files(mine) == both_files(yours), f"after {count}"
+            assert_same_files(mine, yours, SHAPE, f"after {count}")
         assert queue.count() == 6 + 33
         assert list(queue.tailer().with_index()) == theirs.dump()
 

@@ -42,7 +42,7 @@ def test_sessions_of_both_write_the_same_bytes(tmp_path: Path, java3: Java3Peer,
                 assert index == other.append(data, capacity=max(length, reserve)), f"seed {seed}, turn {turn}"
                 number += 1
             assert queue.last_index == (None if theirs.last_index < 0 else theirs.last_index)
-        assert_same_files(mine, yours, f"seed {seed}, after session {turn} with reserve {reserve}")
+        assert_same_files(mine, yours, shape, f"seed {seed}, after session {turn} with reserve {reserve}")
     assert number > 50
 
 
@@ -66,7 +66,7 @@ def test_append_many_writes_what_java_writes_one_by_one(
                 assert indexes == other.append_many(messages)
             else:
                 assert indexes == [other.append(data, capacity=max(len(data), reserve)) for data in messages]
-        assert_same_files(mine, yours, f"seed {seed}, after batch {turn} with reserve {reserve}")
+        assert_same_files(mine, yours, shape, f"seed {seed}, after batch {turn} with reserve {reserve}")
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
