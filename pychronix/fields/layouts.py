@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -143,23 +143,32 @@ def write_fields(doc: FieldWriter, layout: str | Sequence[Field], values: Iterab
     """Writes the values of a layout's fields one after the other; skip and align write zeros and take no value.
 
     Raises UsageError where the number of values, or the length of bytes(n) or chars(n), is another one, and what the
-    single writes raise. What came before is then written: ``truncate()`` takes it back.
+    single writes raise. At the end of the document nothing of them is written then.
     """
     fields = _fields(layout)
     given = list(values)
     wanted = sum(field.has_value for field in fields)
     if len(given) != wanted:
         raise UsageError(f"the layout has {wanted} fields with a value, not {len(given)}")
-    rest = iter(given)
+    at, end = doc.position, len(doc)
+    try:
+        _write_fields(doc, fields, iter(given))
+    except BaseException:
+        if at == end:
+            doc.truncate(at)
+        raise
+
+
+def _write_fields(doc: FieldWriter, fields: Sequence[Field], values: Iterator[object]) -> None:
     for field in fields:
         if field.kind == "skip":
             doc.pad(field.size or 0)
         elif field.kind == "align":
             doc.align(field.size or 0)
         elif field.kind == "rest":
-            doc.write(next(rest))  # type: ignore[arg-type]
+            doc.write(next(values))  # type: ignore[arg-type]
         else:
-            value = next(rest)
+            value = next(values)
             if field.size is not None:
                 _check_size(field, value)
             getattr(doc, f"write_{_METHODS[field.kind]}")(value)

@@ -403,8 +403,9 @@ class FieldReader:
         if not 0 <= places < 1 << 31:
             raise EncodingError(f"cannot read a big decimal: {places} decimal places at byte {at}")
         self._position = stop
-        # By text: arithmetic would round to the digits of the current context.
-        return Decimal(f"{number}E-{places}")
+        # By digits: arithmetic would round to those of the current context.
+        sign, digits, _ = Decimal(number).as_tuple()
+        return Decimal((sign, digits, -places))
 
     # Text.
 
@@ -547,7 +548,9 @@ class FieldReader:
 
     def skip_to(self, stop: str) -> bool:
         """Moves behind the next stop character; to the end, and False, if there is none. (Java: skipTo.)"""
-        found = _stop_at(as_text(stop)).search(self._data, self._position) if stop else None
+        if not as_text(stop):
+            raise UsageError("at least one stop character is needed")
+        found = _stop_at(stop).search(self._data, self._position)
         self._position = found.end() if found else len(self._data)
         return found is not None
 

@@ -167,7 +167,8 @@ class FieldWriter:
         self._v5 = dialect != "v3" and (dialect == "v5" or is_v5(dialect))
         self._bytes = bytearray(_ROOM)  # Room, of which the first len(self) bytes are written and the others zero.
         self._position = 0
-        # Writing moves the position alone: where it was last set, and what was written by then, give the length.
+        # Writing moves the position alone: where it was last set, and what was written by then, give the length. Only
+        # from that end on a struct packs straight into the room: one that raises has zeroed the bytes under it.
         self._sought = 0
         self._end = 0
         self._finished = False
@@ -255,10 +256,10 @@ class FieldWriter:
     def write_boolean(self, value: bool, *, offset: int | None = None) -> None:
         """Writes 'Y', or 0 ("v5": 'N'), in one byte."""
         raw = 0x59 if value else 0x4E if self._v5 else 0
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(BYTE, offset, raw)
             return
-        at = self._position
         try:
             put_byte(self._bytes, at, raw)
         except _NOT_PUT:
@@ -268,10 +269,10 @@ class FieldWriter:
 
     def write_byte(self, value: int, *, offset: int | None = None) -> None:
         """Writes -128..127 in one byte."""
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(BYTE, offset, value)
             return
-        at = self._position
         try:
             put_byte(self._bytes, at, value)
         except _NOT_PUT:
@@ -281,10 +282,10 @@ class FieldWriter:
 
     def write_unsigned_byte(self, value: int, *, offset: int | None = None) -> None:
         """Writes 0..255 in one byte."""
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(UNSIGNED_BYTE, offset, value)
             return
-        at = self._position
         try:
             put_unsigned_byte(self._bytes, at, value)
         except _NOT_PUT:
@@ -294,10 +295,10 @@ class FieldWriter:
 
     def write_short(self, value: int, *, offset: int | None = None) -> None:
         """Writes 16 bits with sign."""
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(SHORT, offset, value)
             return
-        at = self._position
         try:
             put_short(self._bytes, at, value)
         except _NOT_PUT:
@@ -307,10 +308,10 @@ class FieldWriter:
 
     def write_unsigned_short(self, value: int, *, offset: int | None = None) -> None:
         """Writes 16 bits without sign."""
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(UNSIGNED_SHORT, offset, value)
             return
-        at = self._position
         try:
             put_unsigned_short(self._bytes, at, value)
         except _NOT_PUT:
@@ -327,10 +328,10 @@ class FieldWriter:
             # As Java: the last 128 units look like the negative numbers -1 to -128.
             self._put(stop_bit(unit - 0x10000 if unit >= 0xFF80 else unit))
             return
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(UNSIGNED_SHORT, offset, unit)
             return
-        at = self._position
         try:
             put_unsigned_short(self._bytes, at, unit)
         except _NOT_PUT:
@@ -344,10 +345,10 @@ class FieldWriter:
             low, high = value & 0xFFFF, value >> 16
         except TypeError:
             raise INT24.refusal(value) from None
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(INT24, offset, value, low, high)
             return
-        at = self._position
         try:
             put_int24(self._bytes, at, low, high)
         except _NOT_PUT:
@@ -364,6 +365,9 @@ class FieldWriter:
         except TypeError:
             raise UNSIGNED_INT24.refusal(value) from None
         at = self._position
+        if at < self._end:
+            self._put_at(UNSIGNED_INT24, None, value, low, high)
+            return
         try:
             put_unsigned_int24(self._bytes, at, low, high)
         except _NOT_PUT:
@@ -373,10 +377,10 @@ class FieldWriter:
 
     def write_int(self, value: int, *, offset: int | None = None) -> None:
         """Writes 32 bits with sign."""
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(INT, offset, value)
             return
-        at = self._position
         try:
             put_int(self._bytes, at, value)
         except _NOT_PUT:
@@ -386,10 +390,10 @@ class FieldWriter:
 
     def write_unsigned_int(self, value: int, *, offset: int | None = None) -> None:
         """Writes 32 bits without sign."""
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(UNSIGNED_INT, offset, value)
             return
-        at = self._position
         try:
             put_unsigned_int(self._bytes, at, value)
         except _NOT_PUT:
@@ -405,10 +409,10 @@ class FieldWriter:
             low, high = value & 0xFFFF, value >> 16
         except TypeError:
             raise INT48.refusal(value) from None
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(INT48, offset, value, low, high)
             return
-        at = self._position
         try:
             put_int48(self._bytes, at, low, high)
         except _NOT_PUT:
@@ -418,10 +422,10 @@ class FieldWriter:
 
     def write_long(self, value: int, *, offset: int | None = None) -> None:
         """Writes 64 bits with sign."""
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(LONG, offset, value)
             return
-        at = self._position
         try:
             put_long(self._bytes, at, value)
         except _NOT_PUT:
@@ -431,10 +435,10 @@ class FieldWriter:
 
     def write_float(self, value: float, *, offset: int | None = None) -> None:
         """Writes the nearest float of 32 bits; UsageError beyond its range."""
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(FLOAT, offset, value)
             return
-        at = self._position
         try:
             put_float(self._bytes, at, value)
         except _NOT_PUT:
@@ -444,10 +448,10 @@ class FieldWriter:
 
     def write_double(self, value: float, *, offset: int | None = None) -> None:
         """Writes 64 bits of IEEE 754."""
-        if offset is not None:
+        at = self._position
+        if offset is not None or at < self._end:
             self._put_at(DOUBLE, offset, value)
             return
-        at = self._position
         try:
             put_double(self._bytes, at, value)
         except _NOT_PUT:
@@ -572,8 +576,7 @@ class FieldWriter:
         sign, digits, exponent = value.as_tuple()
         if not isinstance(exponent, int) or not -(1 << 31) < exponent <= 0:
             raise UsageError(f"a big decimal is finite and has decimal places, not {value}", hint="quantize it")
-        number = int("".join(map(str, digits)))
-        self._put(_big_integer(-number if sign else number) + stop_bit(-exponent))
+        self._put(_big_integer(int(Decimal((sign, digits, 0)))) + stop_bit(-exponent))
 
     # Text.
 
@@ -766,25 +769,32 @@ class FieldWriter:
         self._position = stop
 
     def _put_again(self, kind: Fixed, value: object, *parts: object) -> None:
-        """Writes a fixed-size value that was refused: it lacks room, or something is wrong with it."""
+        """Writes a fixed-size value at the end that was refused: it lacks room, or something is wrong with it."""
         self._check_open()
         raw = bytearray(kind.size)
         try:
             kind.put(raw, 0, *parts)
         except _NOT_PUT:
+            # The struct may have written some of it into the room, which is to be zero.
+            stop = min(self._position + kind.size, len(self._bytes))
+            self._bytes[self._position : stop] = bytes(max(0, stop - self._position))
             raise kind.refusal(value) from None
         self._put(bytes(raw))
 
-    def _put_at(self, kind: Fixed, offset: int, value: object, *parts: object) -> None:
-        """Writes a fixed-size value at an offset; the position stays."""
-        offset = as_offset(offset)
+    def _put_at(self, kind: Fixed, offset: int | None, value: object, *parts: object) -> None:
+        """Writes a fixed-size value at an offset, or over others at the cursor, so that an error changes nothing there."""
+        if offset is not None:
+            offset = as_offset(offset)
         self._check_open()
         raw = bytearray(kind.size)
         try:
             kind.put(raw, 0, *(parts or (value,)))
         except _NOT_PUT:
             raise kind.refusal(value) from None
-        self._place(offset, raw)
+        if offset is None:
+            self._put(bytes(raw))
+        else:
+            self._place(offset, raw)
 
     def _place(self, offset: int, raw: bytes | bytearray) -> None:
         stop = offset + len(raw)

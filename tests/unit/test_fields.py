@@ -196,6 +196,30 @@ def test_out_of_range_is_a_value_error_before_anything_moves(dialect, kind, valu
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("at", [0, 2, 5])
+@pytest.mark.parametrize(
+    "kind", ["byte", "unsigned_byte", "short", "int24", "unsigned_int24", "int", "int48", "long", "float"]
+)
+def test_what_is_refused_changes_nothing_of_what_is_there(dialect, kind, at):
+    if kind in ("unsigned_int24", "int48") and dialect == ("v3" if kind == "unsigned_int24" else "v5"):
+        return
+    write = f"write_{kind}"
+    doc = FieldWriter(dialect)
+    doc.write(b"before")
+    doc.position = at
+    for wrong in (0x123456789ABCDEF0123456, "text", None):
+        with pytest.raises((UsageError, TypeError)):
+            getattr(doc, write)(wrong if kind != "float" or wrong in ("text", None) else 1e300)
+    assert (bytes(doc), doc.position) == (b"before", at)
+    doc.position = 6
+    with pytest.raises(UsageError):
+        getattr(doc, write)(0x123456789ABCDEF0123456 if kind != "float" else 1e300)
+    doc.seek(16)
+    doc.write(b"!")
+    assert bytes(doc) == b"before" + bytes(10) + b"!"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(
     "kind, wrong",
     [
@@ -337,6 +361,11 @@ def test_a_negative_length_is_an_encoding_error(kind):
     with pytest.raises(EncodingError, match="-2"):
         getattr(doc, f"read_{kind}")()
     assert doc.position == 0
+
+
+def test_decimals_have_as_many_digits_as_they_like():
+    number = Decimal((1, (9,) * 6000, -7))
+    assert read("big_decimal", written("big_decimal", number, dialect="v5"), dialect="v5") == number
 
 
 def test_bytes_that_are_no_text_are_an_encoding_error():
@@ -641,6 +670,9 @@ def test_parsing_up_to_a_stop_character():
     doc.position = 0
     assert doc.skip_to("|") and doc.parse_utf8(",") == "NaN"
     assert not doc.skip_to("#") and doc.remaining == 0
+    for parse in (doc.skip_to, doc.parse_utf8):
+        with pytest.raises(UsageError, match="stop character"):
+            parse("")
 
 
 def test_the_end_ends_a_number_and_a_text():
@@ -927,6 +959,8 @@ def test_a_layout_that_does_not_fit():
         px.write_fields(writer, "bytes(3)", [b"ab"])
     with pytest.raises(UsageError, match="2 units, not 1"):
         px.write_fields(writer, "chars(2)", ["a"])
+    with pytest.raises(UsageError):
+        px.write_fields(writer, "i,b,b", [1, 2, 300])
     assert bytes(writer) == b""
 
 
