@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TypeVar, o
 from pychronix.errors import ClosedError, MessageTooLongError, NackError, ProtocolError, RemoteError, UsageError
 from pychronix.rolling import ROLL_CYCLES
 from pychronix.tcp.protocol import (
+    EAGER,
     END,
     MAX_EXCERPT_BYTES,
     START,
@@ -560,7 +561,7 @@ class RemoteTailer:
     def _ask(self, action: Action, data: int) -> None:
         assert self._line.socket is not None
         try:
-            self._line.socket.sendall(encode_command(action, data))
+            self._line.socket.sendall(encode_command(action, data, EAGER if action is Action.SUBSCRIBE else 0))
         except OSError as error:
             raise self._line.failed("lost the connection to", error) from error
         if action is Action.SUBSCRIBE:

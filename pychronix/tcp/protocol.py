@@ -8,7 +8,8 @@ Rules
 - What is kept of an incomplete item is what has arrived of it, never room for what was announced.
 - Numbers are little-endian, as every x86 JVM sends them.
 
-Client to source: ``i64 action, i64 data``, then the payload of a SUBMIT. (WITH_MAPPING: ``i64 action, i32 size``.)
+Client to source: ``i64 action, i64 data``, then the payload of a SUBMIT. (WITH_MAPPING: ``i64 action, i32 size``.) Java
+looks at the low 32 bits of an action alone; in the high ones our tailers ask our source for more (EAGER).
 Source to client: ``i32 size, i64 index``, then ``size`` bytes; a negative size is a Kind.
 """
 
@@ -27,6 +28,7 @@ from pychronix.errors import ProtocolError, UsageError
 
 __all__ = [
     "COMMAND_BYTES",
+    "EAGER",
     "END",
     "HEADER_BYTES",
     "MAX_EXCERPT_BYTES",
@@ -48,11 +50,13 @@ __all__ = [
 ]
 
 MAX_EXCERPT_BYTES = 1 << 27  # What Java clients accept.
+EAGER = 1  # SUBSCRIBE: IN_SYNC is to come as soon as all is sent, not with the next heartbeat.
 START, END = -1, -2  # Where a SUBSCRIBE may begin beside at an index.
 NOT_SUPPORTED = -4  # The index of Java's NACK.
 
 _HEADER = struct.Struct("<iq")
 _COMMAND = struct.Struct("<qq")
+_ACTION = struct.Struct("<ii")
 _I64, _I32 = struct.Struct("<q"), struct.Struct("<i")
 HEADER_BYTES = _HEADER.size
 COMMAND_BYTES = _COMMAND.size
@@ -99,6 +103,7 @@ class Request(NamedTuple):
 
     action: Action
     data: int
+    flags: int = 0  # The action's high 32 bits, signed.
 
 
 class Submission(NamedTuple):
@@ -112,9 +117,9 @@ _KINDS = {int(kind): kind for kind in Kind}
 _ACTIONS = {int(action): action for action in Action}
 
 
-def encode_command(action: Action, data: int) -> bytes:
+def encode_command(action: Action, data: int, flags: int = 0) -> bytes:
     """The 16 bytes of a command; a SUBMIT's payload follows them."""
-    return _COMMAND.pack(action, data)
+    return _COMMAND.pack(action | flags << 32, data)
 
 
 def control(kind: Kind, index: int = 0) -> bytes:
@@ -321,8 +326,7 @@ class CommandDecoder(_Partial):
                 needed = _I64.size
                 if length - at < needed:
                     break
-                # Java looks at the low 32 bits alone.
-                number = _I32.unpack_from(whole, at)[0]
+                number, flags = _ACTION.unpack_from(whole, at)
                 action = _ACTIONS.get(number)
                 if action is None:
                     raise ProtocolError(f"an unknown action, {number}")
@@ -331,7 +335,7 @@ class CommandDecoder(_Partial):
                     if length - at < needed:
                         break
                     size = self._checked(_I32.unpack_from(whole, at + _I64.size)[0], "mapping function")
-                    self._pending, self._skip = Request(action, size), size
+                    self._pending, self._skip = Request(action, size, flags), size
                     at += needed
                     continue
                 needed = COMMAND_BYTES
@@ -339,7 +343,7 @@ class CommandDecoder(_Partial):
                     break
                 value = _I64.unpack_from(whole, at + _I64.size)[0]
                 if action is not Action.SUBMIT and action is not Action.SUBMIT_NOACK:
-                    commands.append(Request(action, value))
+                    commands.append(Request(action, value, flags))
                     at += COMMAND_BYTES
                     continue
                 size = self._checked(value, "submitted excerpt")

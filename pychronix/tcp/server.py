@@ -13,8 +13,9 @@ Rules
   clients are told of; one that has not ``many_writers`` answers SUBMIT with NACK, as Java's Indexed source does.
 - A client's place is the index that it wants next. An index that does not exist (yet) is waited for by waiting for
   anything at or above it; Java waits for exactly that one and starves at the end of a cycle (spec 5.10).
-- Besides every heartbeat_ms, IN_SYNC is sent when a client has caught up after SUBSCRIBE, and behind a last message of
-  less than 20 bytes: Java's sink handles nothing until it has that many (spec 5.8).
+- Besides every heartbeat_ms, IN_SYNC is sent behind a new message of less than 20 bytes: Java's sink handles nothing
+  until it has that many (spec 5.8). It is not sent to Java when a client has caught up, but only to those that ask for
+  it: where one is under way, ``index()`` of Java's remote tailer fails.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pychronix.errors import ChronixError, ProtocolError, UsageError
 from pychronix.tcp.protocol import (
+    EAGER,
     END,
     HEADER_BYTES,
     MAX_EXCERPT_BYTES,
@@ -209,7 +211,7 @@ class _Client(asyncio.Protocol):
         self._decoder = CommandDecoder(hub.max_excerpt_bytes, hub.accepts)
         self.peer: Any = None
         self.subscribed = False
-        self.synced = False  # Has been told IN_SYNC since SUBSCRIBE.
+        self.synced = True  # Need not be told that it has caught up.
         self.paused = False
         self.position = 0
         self.follows = False  # position - 1 was sent, or exists.
@@ -433,7 +435,7 @@ class _Hub:
                     self._submit(client, submissions)
                     submissions = []
                 if command.action is Action.SUBSCRIBE:
-                    self._subscribe(client, command.data)
+                    self._subscribe(client, command.data, command.flags)
                 elif command.action is Action.UNSUBSCRIBE:
                     self._unsubscribe(client)
                 elif command.action is Action.QUERY:
@@ -446,13 +448,14 @@ class _Hub:
         except ChronixError as error:
             self.drop(client, str(error))
 
-    def _subscribe(self, client: _Client, start: int) -> None:
+    def _subscribe(self, client: _Client, start: int, flags: int) -> None:
         self._unsubscribe(client)
         if start == END:
             last = self._queue.last_index
             start = START if last is None else last
         client.position = max(start, 0)
-        client.follows = client.synced = False
+        client.follows = False
+        client.synced = not flags & EAGER
         client.subscribed = True
         self._control(client, control(Kind.SYNC_IDX, start))
         if not client.paused:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 PATIENCE = 60.0  # No test waits longer for anything; a machine may be slow.
 DAY = 86_400_000_000_000
 SUBSCRIBE, UNSUBSCRIBE, QUERY, SUBMIT, SUBMIT_NOACK, WITH_MAPPING = 1, 2, 10, 20, 21, 30
+EAGER = 1
 SYNC_IDX, PADDED, IN_SYNC, ACK, NACK = -126, -127, -128, -129, -130
 
 
@@ -31,8 +32,8 @@ class Peer:
 
     # As a client.
 
-    def command(self, action: int, data: int, payload: bytes = b"") -> None:
-        self.raw.sendall(struct.pack("<qq", action, data) + payload)
+    def command(self, action: int, data: int, payload: bytes = b"", flags: int = 0) -> None:
+        self.raw.sendall(struct.pack("<iiq", action, flags, data) + payload)
 
     def message(self) -> Message:
         size, index = struct.unpack("<iq", self.exactly(12))
@@ -56,7 +57,8 @@ class Peer:
     # As a source.
 
     def asked(self) -> tuple[int, int]:
-        action, data = struct.unpack("<qq", self.exactly(16))
+        # As Java: the low 32 bits of the action.
+        action, _, data = struct.unpack("<iiq", self.exactly(16))
         return action, data
 
     def send(self, size: int, index: int = 0, payload: bytes = b"") -> None:
@@ -174,7 +176,7 @@ class JavaSource:
                     return
                 pending += got
             while len(pending) >= 16:
-                action, data = struct.unpack_from("<qq", pending)
+                action, _, data = struct.unpack_from("<iiq", pending)
                 pending = pending[16:]
                 self.asked.append((action, data))
                 peer.raw.setblocking(True)

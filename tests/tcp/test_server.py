@@ -15,6 +15,7 @@ import pytest
 from tcp_kit import (
     ACK,
     DAY,
+    EAGER,
     IN_SYNC,
     NACK,
     PATIENCE,
@@ -74,7 +75,7 @@ def messages(indexes: list[int]) -> list[Message]:
 
 def test_an_empty_queue_from_the_start(queue: px.Queue, serve: Serve, connect: Connect) -> None:
     peer = connect(serve(queue).port)
-    peer.command(SUBSCRIBE, -1)
+    peer.command(SUBSCRIBE, -1, flags=EAGER)
     assert Message(SYNC_IDX, -1) == peer.message()
     assert Message(IN_SYNC, 0) == peer.message()
     index = queue.appender().append(b"\1\2\3\4" * 3)
@@ -89,7 +90,7 @@ def test_a_stream_begins_where_it_was_asked_to(cycles: px.Queue, serve: Serve, c
     elif isinstance(where, int):
         asked, said, at = ALL[where], ALL[where], where
     peer = connect(serve(cycles).port)
-    peer.command(SUBSCRIBE, asked)
+    peer.command(SUBSCRIBE, asked, flags=EAGER)
     assert Message(SYNC_IDX, said) == peer.message()
     assert messages(ALL[at:]) == [peer.message() for _ in ALL[at:]]
     assert Message(IN_SYNC, 0) == peer.message()
@@ -97,7 +98,7 @@ def test_a_stream_begins_where_it_was_asked_to(cycles: px.Queue, serve: Serve, c
 
 def test_the_end_of_an_empty_queue_is_its_start(queue: px.Queue, serve: Serve, connect: Connect) -> None:
     peer = connect(serve(queue).port)
-    peer.command(SUBSCRIBE, -2)
+    peer.command(SUBSCRIBE, -2, flags=EAGER)
     assert Message(SYNC_IDX, -1) == peer.message()
     queue.appender().append(b"the first one")
     assert b"the first one" == peer.data(1)[0].payload
@@ -110,7 +111,7 @@ def test_an_index_that_does_not_exist_goes_on_with_the_next_that_does(
     cycles: px.Queue, serve: Serve, connect: Connect, asked: int, expected: list[int]
 ) -> None:
     peer = connect(serve(cycles).port)
-    peer.command(SUBSCRIBE, asked)
+    peer.command(SUBSCRIBE, asked, flags=EAGER)
     assert Message(SYNC_IDX, asked) == peer.message()
     assert messages(expected) == peer.data(len(expected))
 
@@ -121,7 +122,7 @@ def test_an_index_to_come_is_waited_for(queue: px.Queue, serve: Serve, connect: 
     port = serve(queue).port
     peers = {ahead: connect(port) for ahead in (1, 2, 5)}
     for ahead, peer in peers.items():
-        peer.command(SUBSCRIBE, first + ahead)
+        peer.command(SUBSCRIBE, first + ahead, flags=EAGER)
         assert [Message(SYNC_IDX, first + ahead), Message(IN_SYNC, 0)] == [peer.message(), peer.message()]
     for number in range(1, 8):
         appender.append(b"number %d of this day" % number)
@@ -132,7 +133,7 @@ def test_an_index_to_come_is_waited_for(queue: px.Queue, serve: Serve, connect: 
 @pytest.mark.parametrize("asked", [2**63 - 1, 2**62, -3, -(2**63)])
 def test_any_number_may_be_asked_for(cycles: px.Queue, serve: Serve, connect: Connect, asked: int) -> None:
     peer = connect(serve(cycles).port)
-    peer.command(SUBSCRIBE, asked)
+    peer.command(SUBSCRIBE, asked, flags=EAGER)
     assert Message(SYNC_IDX, asked) == peer.message()
     if asked < 0:
         assert messages(ALL) == peer.data(6)
@@ -142,10 +143,10 @@ def test_any_number_may_be_asked_for(cycles: px.Queue, serve: Serve, connect: Co
 
 def test_a_new_subscription_takes_the_place_of_the_old(cycles: px.Queue, serve: Serve, connect: Connect) -> None:
     peer = connect(serve(cycles).port)
-    peer.command(SUBSCRIBE, -1)
+    peer.command(SUBSCRIBE, -1, flags=EAGER)
     peer.data(6)
     for at in (3, 0, 5, 2):
-        peer.command(SUBSCRIBE, ALL[at])
+        peer.command(SUBSCRIBE, ALL[at], flags=EAGER)
         while peer.message() != Message(SYNC_IDX, ALL[at]):
             pass
         assert messages(ALL[at:]) == peer.data(6 - at)
@@ -155,7 +156,7 @@ def test_after_unsubscribe_there_is_silence(queue: px.Queue, serve: Serve, conne
     port = serve(queue, heartbeat_ms=20).port
     peer, other = connect(port), connect(port)
     for one in (peer, other):
-        one.command(SUBSCRIBE, -1)
+        one.command(SUBSCRIBE, -1, flags=EAGER)
         assert [Message(SYNC_IDX, -1), Message(IN_SYNC, 0), Message(IN_SYNC, 0)] == [one.message() for _ in range(3)]
     peer.command(UNSUBSCRIBE, 0)
     peer.command(SUBMIT, 22, b"not for the silent one")
@@ -182,7 +183,7 @@ def has_more(peer: Peer) -> bool:
 
 def test_heartbeats_come_in_their_interval(queue: px.Queue, serve: Serve, connect: Connect) -> None:
     peer = connect(serve(queue, heartbeat_ms=100).port)
-    peer.command(SUBSCRIBE, -1)
+    peer.command(SUBSCRIBE, -1, flags=EAGER)
     assert [Message(SYNC_IDX, -1), Message(IN_SYNC, 0)] == [peer.message(), peer.message()]
     begin = time.monotonic()
     for _ in range(4):
@@ -192,7 +193,7 @@ def test_heartbeats_come_in_their_interval(queue: px.Queue, serve: Serve, connec
 
 def test_data_does_not_put_off_the_heartbeat(queue: px.Queue, serve: Serve, connect: Connect) -> None:
     peer = connect(serve(queue, heartbeat_ms=50).port)
-    peer.command(SUBSCRIBE, -1)
+    peer.command(SUBSCRIBE, -1, flags=EAGER)
     appender = queue.appender()
     beats = 0
     for _ in range(10_000):
@@ -207,7 +208,7 @@ def test_data_does_not_put_off_the_heartbeat(queue: px.Queue, serve: Serve, conn
 def test_a_short_last_message_is_followed_by_a_heartbeat(queue: px.Queue, serve: Serve, connect: Connect) -> None:
     """Java's sink handles nothing until it has 20 bytes (spec 5.8)."""
     peer = connect(serve(queue, heartbeat_ms=1e6).port)
-    peer.command(SUBSCRIBE, -1)
+    peer.command(SUBSCRIBE, -1, flags=EAGER)
     assert [Message(SYNC_IDX, -1), Message(IN_SYNC, 0)] == [peer.message(), peer.message()]
     appender = queue.appender()
     for payload in (b"1234567", b"12345678", b"1"):
@@ -216,6 +217,22 @@ def test_a_short_last_message_is_followed_by_a_heartbeat(queue: px.Queue, serve:
         if len(payload) < 8:
             assert Message(IN_SYNC, 0) == peer.message()
     assert not has_more(peer)
+
+
+def test_only_who_asks_is_told_that_it_has_all(queue: px.Queue, serve: Serve, connect: Connect) -> None:
+    """An IN_SYNC that is under way makes index() of Java's remote tailer fail."""
+    appender = queue.appender()
+    index = appender.append(b"long enough")
+    source = serve(queue, heartbeat_ms=1e6)
+    java, python = connect(source.port), connect(source.port)
+    java.command(SUBSCRIBE, -1)
+    python.command(SUBSCRIBE, -1, flags=EAGER)
+    for peer in (java, python):
+        assert [SYNC_IDX, 11] == [peer.message().size, peer.message().size]
+    assert Message(IN_SYNC, 0) == python.message()
+    java.command(SUBMIT, 10, b"0123456789")
+    assert {Message(ACK, index + 1), Message(10, index + 1, b"0123456789")} == {java.message(), java.message()}
+    assert not has_more(java)
 
 
 # --- QUERY -----------------------------------------------------------------------------------------------------------
@@ -277,7 +294,7 @@ def test_commands_may_be_split_and_joined(queue: px.Queue, serve: Serve, connect
 
 def test_one_connection_may_append_and_read(queue: px.Queue, serve: Serve, connect: Connect) -> None:
     peer = connect(serve(queue).port)
-    peer.command(SUBSCRIBE, -1)
+    peer.command(SUBSCRIBE, -1, flags=EAGER)
     acks, data = [], []
     for number in range(200):
         peer.command(SUBMIT, 20, b"%020d" % number)
@@ -303,7 +320,7 @@ def test_a_read_only_source_refuses_and_stays_in_step(
         peer.command(SUBMIT_NOACK, 3, b"abc")
         peer.command(SUBMIT, 0)
         assert Message(NACK, -4) == peer.message()
-        peer.command(SUBSCRIBE, -1)
+        peer.command(SUBSCRIBE, -1, flags=EAGER)
         assert SYNC_IDX == peer.message().size
         assert b"the only one there will be" == peer.message().payload
         assert Message(IN_SYNC, 0) == peer.message()
@@ -347,7 +364,7 @@ def test_nonsense_ends_the_connection_alone(
         assert Message(SYNC_IDX, A[1]) == bad.message(), "what came before it is still answered"
         assert bad.ended()
     assert "dropped" in caplog.text
-    good.command(SUBSCRIBE, -1)
+    good.command(SUBSCRIBE, -1, flags=EAGER)
     assert messages(ALL) == good.data(6)
 
 
@@ -419,7 +436,7 @@ def test_all_clients_get_the_same(queue: px.Queue, serve: Serve, connect: Connec
     port = serve(queue).port
     peers = [connect(port) for _ in range(40)]
     for number, peer in enumerate(peers):
-        peer.command(SUBSCRIBE, indexes[number * 50])
+        peer.command(SUBSCRIBE, indexes[number * 50], flags=EAGER)
     indexes += appender.append_many(b"%08d" % number for number in range(3000, 6000))
     for number, peer in enumerate(peers):
         expected = [Message(8, index, b"%08d" % at) for at, index in enumerate(indexes)][number * 50 :]
@@ -436,12 +453,12 @@ def test_a_slow_reader_costs_nothing(queue: px.Queue, serve: Serve, connect: Con
     source = serve(queue)
     slow = [connect(source.port) for _ in range(20)]
     for peer in slow:
-        peer.command(SUBSCRIBE, -1)
+        peer.command(SUBSCRIBE, -1, flags=EAGER)
         peer.data(10)
     before = resident_bytes()
     appender.append_many(payloads[10:])
     quick = connect(source.port)
-    quick.command(SUBSCRIBE, -1)
+    quick.command(SUBSCRIBE, -1, flags=EAGER)
     assert payloads == [message.payload for message in quick.data(40_000)]
     assert resident_bytes() - before < 60 << 20, "20 x 40 MB were not read"
     assert payloads[10:] == [message.payload for message in slow[7].data(40_000 - 10)]
@@ -455,12 +472,12 @@ def test_large_excerpts_go_in_pieces(queue: px.Queue, serve: Serve, connect: Con
     payloads = [bytes([number]) * (size or 1) for number, size in enumerate(sizes)]
     source = serve(queue)
     live = connect(source.port)
-    live.command(SUBSCRIBE, -1)
+    live.command(SUBSCRIBE, -1, flags=EAGER)
     assert [SYNC_IDX, IN_SYNC] == [live.message().size, live.message().size]
     indexes = [appender.append(payload) for payload in payloads]
     behind = [connect(source.port) for _ in range(5)]
     for peer in behind:
-        peer.command(SUBSCRIBE, -1)
+        peer.command(SUBSCRIBE, -1, flags=EAGER)
     for peer in (live, behind[3]):
         assert list(zip(indexes, payloads, strict=True)) == [
             (message.index, message.payload) for message in peer.data(len(sizes))
@@ -471,7 +488,7 @@ def test_an_answer_does_not_come_into_the_middle_of_an_excerpt(queue: px.Queue, 
     queue.appender().append(b"\x81\xff\xff\xff" * 5_000_000)
     peer = connect(serve(queue).port)
     peer.raw.sendall(struct.pack("<qq", SUBSCRIBE, -1) + (struct.pack("<qq", SUBMIT, 3) + b"abc") * 10)
-    got = [peer.message() for _ in range(23)]
+    got = [peer.message() for _ in range(22)]
     assert 10 == sum(message.size == ACK for message in got)
     assert [20_000_000] + [3] * 10 == [message.size for message in got if message.size >= 0]
     assert b"\x81\xff\xff\xff" * 5_000_000 == next(message.payload for message in got if message.size > 3)
@@ -513,7 +530,7 @@ def test_it_listens_on_this_machine_alone(queue: px.Queue, serve: Serve) -> None
 def test_the_queue_outlives_the_source(queue: px.Queue, serve: Serve, connect: Connect) -> None:
     with serve(queue) as source:
         peer = connect(source.port)
-        peer.command(SUBSCRIBE, -1)
+        peer.command(SUBSCRIBE, -1, flags=EAGER)
         assert SYNC_IDX == peer.message().size
         assert not source.wait(0)
     assert source.wait(0)
@@ -569,7 +586,7 @@ def test_damage_ends_the_connections_that_meet_it(
     port = serve(queue).port
     peer, other = connect(port), connect(port)
     with caplog.at_level(logging.WARNING, "pychronix.tcp"):
-        peer.command(SUBSCRIBE, -1)
+        peer.command(SUBSCRIBE, -1, flags=EAGER)
         assert SYNC_IDX == peer.message().size
         assert [b"good", b"good too"] == [message.payload for message in peer.data(2)]
         assert peer.ended()
