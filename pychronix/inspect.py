@@ -969,11 +969,11 @@ def _check_indexed(path: str | os.PathLike[str], settings: Chronicle3Layout | No
         crossing: list[indexed.Entry] = []
         block = layout.data_block
         try:
-            # Padding ends where a block does, so all paddings together bound the block from above.
+            # Padding ends where a block does, so all paddings together bound the block from above. Of at most a byte
+            # they may be ours, which only take a number (native/FORMATS.md, I-5).
             if block is None:
-                block = math.gcd(
-                    data.size, *(e.stop for e in indexed.entries_of(index.read, size, line_size) if e.padding)
-                )
+                entries = indexed.entries_of(index.read, size, line_size)
+                block = math.gcd(data.size, *(e.stop for e in entries if e.padding and e.stop - e.start > 1))
         except CorruptError:
             block = 0  # Told below.
         try:
@@ -985,7 +985,7 @@ def _check_indexed(path: str | os.PathLike[str], settings: Chronicle3Layout | No
                     )
                 elif entry.padding:
                     padding += 1
-                    if layout.data_block and entry.stop % layout.data_block:
+                    if layout.data_block and entry.stop % layout.data_block and entry.stop - entry.start > 1:
                         notes.error(
                             "bad-padding", entry.offset, f"padding {entry.number} ends within a block, at {entry.stop}"
                         )

@@ -72,6 +72,10 @@ _JAR_NAMES = (
 _MODULE_OPTIONS = (
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    # Chronicle 3 can crash the JVM: that is to be told on stderr, not in the protocol or in a file in the checkout.
+    "-XX:+DisplayVMOutputToStderr",
+    "-XX:+ErrorFileToStderr",
+    "-XX:-CreateCoredumpOnCrash",
 )
 _ARCHIVE_SCRIPT = (
     "open_vanilla dir={}/q index_block=4096 data_block=65536\nappender q=1\ntailer q=1\nappend a=2 hex=00\nread t=3\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fix_java
 import pytest
-from fix_java import JavaError, payload, read_acks, read_follow
+from fix_java import JavaError, PeerError, payload, read_acks, read_follow
 from fix_java3 import (
     Call,
     Java,
@@ -100,6 +100,41 @@ def test_an_indexed_journal_shows_padding_and_is_searched(java3: Java3Peer, tmp_
         assert queue.find_range(20, offset=8) == (22, 23)
     with java3.indexed(tmp_path / "i", data_block=8192, index_block=4096) as queue:
         assert queue.appender().append(b"more") == 44
+
+
+def test_an_indexed_tailer_of_java_goes_back_by_index_0_alone(
+    java3: Java3Peer, java3_peer: Java3PeerFactory, tmp_path: Path
+) -> None:
+    queue = java3.indexed(tmp_path / "i", data_block=8192, index_block=4096)
+    queue.appender().append_many([b"%04d" % number * 100 for number in range(40)])
+    tailer = queue.tailer()
+    tailer.read(3)
+    assert tailer.start() == -1
+    # toStart() is wrong: the number goes back, the place does not.
+    assert tailer.read() == [(0, b"0003" * 100)]
+    assert tailer.index(0)
+    assert tailer.view() == b"0000" * 100
+    assert tailer.read() == [(1, b"0001" * 100)]
+    # index(-1) of another data block's tailer reads what lies before the mapping: at best garbage.
+    peer = java3_peer()
+    tailer = peer.indexed(tmp_path / "i", data_block=8192, index_block=4096).tailer()
+    tailer.read(30)
+    assert not tailer.index(-1)
+    try:
+        shown = tailer.read()
+    except PeerError:
+        assert not peer.running  # SIGSEGV
+    else:
+        assert shown != [(0, b"0000" * 100)]
+
+
+def test_more_slots_in_a_file_than_entries_in_a_cycle_are_lost_to_java(java3: Java3Peer, tmp_path: Path) -> None:
+    queue = java3.vanilla(tmp_path / "q", index_block=4096, data_block=65536, entries=256)  # 512 slots
+    appender = queue.appender()
+    odd, even = appender.append(b"odd", cycle=DAY), appender.append(b"even", cycle=DAY + 1)
+    assert (odd, even) == (DAY * 256, (DAY + 1) * 256)
+    # It looks for slot 256 + 0 in an odd cycle: the slot's bits reach into the cycle's.
+    assert queue.dump() == [(even, b"even")]
 
 
 def test_text_and_objects_work_on_java_17(java3: Java3Peer, tmp_path: Path) -> None:

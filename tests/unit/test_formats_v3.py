@@ -16,6 +16,7 @@ from fix_java3 import Java3Peer, Java3Queue, fixture3_names
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pychronix as px
 from pychronix.errors import ChronixError, CorruptError, NotFoundError, UnsupportedFormatError
 from pychronix.formats import Format, detect, indexed, indexed_path, vanilla
 from pychronix.inspect import Chronicle3Layout, read_queue, verify
@@ -259,6 +260,63 @@ def test_the_worked_examples_of_the_specification() -> None:
         (6, 5096, 6096, False),
         (7, 6096, 7096, False),
     ]
+
+
+# --- against the C core's files --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("thread_bits", [15, 22])
+@given(sizes=st.lists(st.integers(0, 4092), max_size=80), gap=st.integers(0, 3))
+def test_vanilla_journals_of_our_own_are_sound(
+    thread_bits: int, sizes: list[int], gap: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("own") / "q"
+    now = [DAY * 86_400 * 10**9]
+    written = []
+    with px.open_queue(
+        path, "a", format="vanilla", index_block_bytes=1024, data_block_bytes=4096, reserve_bytes=0,
+        thread_bits=thread_bits, clock=lambda: now[0],
+    ) as queue:  # fmt: skip
+        for appender in (queue.appender(), queue.appender()):
+            with appender:
+                for number, size in enumerate(sizes):
+                    payload = bytes([number]) * size
+                    written.append((appender.append(payload), payload))
+            now[0] += gap * 86_400 * 10**9
+    if not written:
+        return
+    written.sort(key=lambda excerpt: excerpt[0])
+    settings = replace(vanilla.CYCLES["DAYS"], index_block=1024, data_block=4096, thread_bits=thread_bits)
+    assert read(path, settings) == written
+    report = verify(path)
+    assert report.clean, str(report)
+    assert report.settings == settings
+
+
+@pytest.mark.parametrize("line_size", [64, 128])
+@given(
+    sizes=st.lists(st.integers(0, 4095), max_size=80),
+    sessions=st.integers(1, 3),
+    reserve=st.sampled_from([0, 100, 2048]),
+)
+def test_indexed_journals_of_our_own_are_sound(
+    line_size: int, sizes: list[int], sessions: int, reserve: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("own") / "i"
+    written = []
+    for session in range(sessions):
+        with px.open_queue(
+            path, "a", format="indexed", index_block_bytes=4096, data_block_bytes=4096, reserve_bytes=reserve,
+            line_bytes=line_size,
+        ) as queue, queue.appender() as appender:  # fmt: skip
+            for number, size in enumerate(sizes):
+                payload = bytes([number + session]) * size
+                written.append((appender.append(payload), payload))
+    layout = indexed.Settings(line_size, 4096)
+    assert read(path, layout) == written
+    report = verify(path, layout)
+    assert report.clean, str(report)
+    assert report.messages == len(written)
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
