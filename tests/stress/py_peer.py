@@ -59,7 +59,8 @@ def write(options: argparse.Namespace) -> None:
     make = payload_maker(options.sizes)
     ack = os.open(options.ack, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     writer, batch = options.writer, options.batch
-    with px.open_queue(options.queue, "r+", block_size_bytes=options.block) as queue, queue.appender() as appender:
+    block = {"block_size_bytes": options.block} if options.block else {}  # Journals of Chronicle 3 have none.
+    with px.open_queue(options.queue, "r+", **block) as queue, queue.appender() as appender:
         _ready()
         begun = time.monotonic()
         counters = iter(range(options.first, options.first + options.count))

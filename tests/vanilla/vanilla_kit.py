@@ -88,7 +88,7 @@ def read_journal(base: Path, *, entries: int, index_block: int, data_block: int,
     for java, python in codes.items():
         format = format.replace(java, python)
     format = format.replace("'", "")
-    contents = functools.cache(Path.read_bytes)
+    contents = functools.lru_cache(64)(Path.read_bytes)
     leaves = []
     for root, directories, _ in os.walk(base):
         if not directories and root != str(base):
