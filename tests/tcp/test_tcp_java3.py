@@ -23,7 +23,7 @@ Serve = Callable[..., tcp.ThreadedSource]
 
 SMALL: dict[str, dict[str, Any]] = {
     "vanilla": {"index_block_bytes": 4096, "data_block_bytes": 1 << 20},
-    "indexed": {"index_block_bytes": 4096, "data_block_bytes": 4096},
+    "indexed": {"index_block_bytes": 4096, "data_block_bytes": 4096, "reserve_bytes": 256},
 }
 JAVA: dict[str, dict[str, Any]] = {
     "vanilla": {"index_block": 4096, "data_block": 1 << 20},
