@@ -6,8 +6,9 @@ import signal
 from pathlib import Path
 
 import fix_java
+import fix_java3
 import pytest
-from fix_java import JavaError, PeerError, payload, read_acks, read_follow
+from fix_java import JavaError, PeerError, PeerUnavailableError, payload, read_acks, read_follow
 from fix_java3 import (
     Call,
     Java,
@@ -319,6 +320,14 @@ def test_field_fixtures_are_read_again_as_they_were(java3: Java3Peer, tmp_path: 
         again = [(to_json(call.result), [to_json(value) for value in call.filled]) for call in got]
         wanted = [(to_json(field.result), [to_json(value) for value in field.filled]) for field in excerpt.fields]
         assert repr(again) == repr(wanted), excerpt.kind  # NaN does not equal itself
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fix_java3, "_JARS", tmp_path)
+    with pytest.raises(
+        PeerUnavailableError, match=r"openhft-chronicle\.jar.*apt-get install libopenhft-chronicle-queue-java"
+    ):
+        fix_java3._build(fix_java3.RELEASE3)
 
 
 def test_values_survive_json() -> None:
