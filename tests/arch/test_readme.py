@@ -53,11 +53,21 @@ def test_the_page_of_api_names_what_exists_and_runs(tmp_path: Path) -> None:
     assert [] == [name for name in re.findall(r"\bpx\.(\w+)", README) if not hasattr(px, name)]
 
 
-def test_the_example_of_typed_fields_runs(
+def test_the_example_of_chronicle_3_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(blocks("python")[2], "README.md", "exec"), {})
+    tick, match = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"b'a tick' \d+", tick)
+    assert "42" == match
+
+
+def test_the_example_of_typed_fields_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(blocks("python")[3], "README.md", "exec"), {})
     assert ["7 EUR/USD 1.0837", "[(1, 2, 3.5), (4, 5, 6.5)]"] == capsys.readouterr().out.splitlines()
 
 
