@@ -409,3 +409,23 @@ with px.open_queue(directory + "/q", "a", format="indexed") as queue, queue.appe
         env=environment(), capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_files_are_longer_than_a_java_reader_comes_to(tmp_path: Path) -> None:
+    """Before the last entry of a block is there, the next block is: a JVM that extends the file would cut it (I-6)."""
+    shape = Shape(64, 4096, 128)  # Two lines of 14 entries in an index block.
+    with shape.ours(tmp_path / "q") as queue, queue.appender() as appender:
+        sizes = []
+        for _ in range(28 * 3 + 1):
+            appender.append(b"x")
+            sizes.append(index_file(tmp_path / "q").stat().st_size)
+        # Within a block's last line, of entries 15 to 28, it has the next one, too.
+        assert sizes == [128 * (2 + number // 28 if number % 28 >= 14 else 1 + number // 28) for number in range(85)]
+        end = queue.cycles()[0].used_bytes
+        assert data_file(tmp_path / "q").stat().st_size == 4096
+        appender.append(b"x" * (4096 - end))
+        assert data_file(tmp_path / "q").stat().st_size == 8192
+        appender.append(b"x")
+        assert data_file(tmp_path / "q").stat().st_size == 8192
+        appender.append_many([b"x" * 1000, b"x" * (4095 - 1000)])
+        assert data_file(tmp_path / "q").stat().st_size == 12288
