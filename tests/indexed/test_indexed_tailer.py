@@ -15,6 +15,7 @@ from indexed_kit import SHAPES, Shape, both_files, data_file, index_file, messag
 
 import pychronix as px
 from pychronix import TailerState
+from pychronix._boundary import build_flags
 
 SHAPE = Shape()
 
@@ -280,6 +281,7 @@ def test_a_truncation_under_an_open_tailer(tmp_path: Path) -> None:
             tailer.to_end()
 
 
+@pytest.mark.skipif("sanitizers" in build_flags(), reason="the sanitizer's own memory would count")
 def test_memory_stays_bounded(tmp_path: Path) -> None:
     """Writing and scanning 256 MB, 32 MB of it index, keeps less than 64 MB in the process's page tables."""
     script = """
