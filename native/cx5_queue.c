@@ -53,7 +53,7 @@ int32_t cx_probe(const char *path, cx_settings *settings)
         return cx_fail_os(path, -1, "cannot open the queue");
     }
     if (!S_ISDIR(facts.st_mode))
-        return cx_fail(CX_E_NOT_FOUND, path, -1, 0, "not a directory");
+        return cx_fail(CX_E_NOT_FOUND, path, -1, 0, "cannot open the queue: not a directory");
     DIR *directory = opendir(path);
     if (directory == NULL)
         return cx_fail_os(path, -1, "cannot list the queue");

@@ -9,7 +9,7 @@ Rules
 - Exit codes: 0, 1 for an error (one line on standard error), 2 for wrong usage, 130 after Ctrl-C. A closed pipe, as
   ``head`` leaves it, is the end of the work and no error; an output that cannot be written is one.
 - What is asked of a queue is asked of every format's. A fact that a format does not have is None there and left out.
-- Hints name options, never arguments of Python functions: see HINTS.
+- Errors and hints name options, never arguments of Python functions: see HINTS and WORDS.
 - PYCHRONIX_DEBUG=1 shows the traceback of an error.
 """
 
@@ -33,6 +33,19 @@ from typing import IO, Any, NamedTuple, NoReturn, TextIO
 
 import pychronix as px
 from pychronix.errors import EncodingError, IndexRangeError, ReadOnlyError
+from pychronix.fields import (
+    Field,
+    FieldReader,
+    FieldWriter,
+    array_of,
+    dialect_of,
+    line_of,
+    parse_layout,
+    read_fields,
+    values_of_array,
+    values_of_line,
+    write_fields,
+)
 from pychronix.follow import follow
 
 __all__ = ["main", "main_entry"]
@@ -96,6 +109,20 @@ HINTS: dict[type[px.ChronixError], str | None] = {
     px.QueueFullError: "free disk space",
     ReadOnlyError: None,
 }
+# How an argument of Python functions that a message names is written on a command line.
+WORDS = (
+    (re.compile(r"\b(roll|format)=(?=[\"'])"), r"--\1 "),
+    (re.compile(r": leave out roll=$"), ": leave out --roll"),
+    (re.compile(r"\bentries_per_cycle\b"), "--entries-per-cycle"),
+    (re.compile(r"\b(index|data)_block_bytes\b"), r"--\1-block"),
+    (re.compile(r"\b(line|thread)_(bytes|bits)\b"), r"--\1-\2"),
+)
+
+
+def _in_options(text: str) -> str:
+    for pattern, replacement in WORDS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def _told(error: Exception) -> str:
@@ -106,6 +133,10 @@ def _told(error: Exception) -> str:
         if error.hint and type(error) in HINTS and pid != os.getpid():
             hint = HINTS[type(error)]
             error.hint = None if hint is None else hint.format(pid=pid)
+        if isinstance(error, px.CorruptError) and error.hint is None and (error.path or "").endswith(".index"):
+            error.hint = "were its lines made with another --line-bytes than 64, or than was given?"
+        error.message = _in_options(error.message)
+        error.hint = error.hint and _in_options(error.hint)
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
@@ -132,7 +163,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    _complain(f"warning: {message}")
+    _complain(f"warning: {_in_options(str(message))}")
 
 
 def _abandon_stdout() -> None:
@@ -278,22 +309,86 @@ def _delimiter(text: str) -> bytes:
     return got
 
 
-def _open(path: str, mode: str = "r", *, roll: str | None = None, hint: str | None = None) -> px.Queue:
-    """Opens the queue; if there is none, ``hint`` says what an option could do about it."""
+def _size(text: str) -> int:
+    """A number of bytes: 65536, 64K, 16M or 1G."""
+    found = re.fullmatch("([0-9]+)([KMG]?)", text.upper())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of bytes (65536, 64K, 16M)")
+    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2]]
+
+
+def _layout(text: str) -> tuple[Field, ...]:
     try:
-        return px.open_queue(path, mode, roll=roll)
+        return parse_layout(text)
+    except px.UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _open(options: argparse.Namespace, mode: str = "r", *, hint: str | None = None) -> px.Queue:
+    """Opens the queue; if there is none, ``hint`` says what an option could do about it."""
+    settings = {name: getattr(options, name) for name in CHRONICLE3_SETTINGS}
+    try:
+        return px.open_queue(
+            options.queue, mode, format=getattr(options, "format", None), roll=options.roll, **_known(settings)
+        )
     except px.NotFoundError as error:
         error.hint = hint
         raise
     except px.UsageError as error:
-        raise _WrongUsageError(str(error)) from error
+        raise _WrongUsageError(_told(error)) from error
 
 
 def _add_queue(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("queue", metavar="QUEUE", help="directory of the queue")
+    parser.add_argument(
+        "queue",
+        metavar="QUEUE",
+        help="directory of the queue; of an Indexed journal its path without .index and .data, or one of these files",
+    )
+
+
+CHRONICLE3_SETTINGS = ("entries_per_cycle", "index_block_bytes", "data_block_bytes", "line_bytes", "thread_bits")
+
+
+def _add_chronicle3(parser: argparse.ArgumentParser, *, roll: bool = True) -> None:
+    """What the files of Chronicle 3.x may not tell."""
+    group = parser.add_argument_group(
+        "Chronicle 3.x",
+        "How a Vanilla or Indexed journal is laid out, where its files cannot tell and it is not Java's default.",
+    )
+    if roll:
+        group.add_argument(
+            "--roll", metavar="NAME", help="cycle: SECONDS, MINUTES, HOURS, DAYS, or a pattern: yyyyMMdd/HH"
+        )
+    group.add_argument(
+        "--entries-per-cycle",
+        type=_number,
+        metavar="N",
+        help="Vanilla: what a cycle's indexes are apart, a power of two",
+    )
+    group.add_argument(
+        "--index-block",
+        dest="index_block_bytes",
+        type=_size,
+        metavar="SIZE",
+        help="size of index files: 65536, 64K, 16M",
+    )
+    group.add_argument("--data-block", dest="data_block_bytes", type=_size, metavar="SIZE", help="size of data files")
+    group.add_argument(
+        "--line-bytes", type=_size, metavar="SIZE", help="Indexed: size of an index line (Java: cacheLineSize)"
+    )
+    group.add_argument(
+        "--thread-bits", type=_number, metavar="N", help="Vanilla: bits of an index entry for the thread id"
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fields",
+        type=_layout,
+        metavar="LAYOUT",
+        help="print each excerpt's typed fields, with tabs between: i,q,utf or id:long,side:char,price:double; with "
+        "--output json as an array",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -414,6 +509,36 @@ def _as_raw(message: Message) -> bytes:
     return message.payload
 
 
+def _as_fields(layout: Sequence[Field], *, json_array: bool) -> Callable[[Message], bytes]:
+    def shown(message: Message) -> bytes:
+        values = _values_of(layout, message)
+        if json_array:
+            return _json(array_of(layout, values))
+        return line_of(layout, values).encode() + b"\n"
+
+    return shown
+
+
+def _values_of(layout: Sequence[Field], message: Message) -> list[object]:
+    doc = FieldReader(message.payload, dialect_of(message.queue.format))
+    what = f"cannot read {message.index:#x} as these fields"
+    try:
+        values = read_fields(doc, layout)
+    except px.ChronixError:
+        for number, field in enumerate(layout, 1):
+            try:
+                read_fields(doc, [field])
+            except px.ChronixError as error:
+                raise EncodingError(f"{what}: field {number} ({field}): {error.message}") from error
+        raise
+    if doc.remaining:
+        raise EncodingError(
+            f"{what}: {_counted(doc.remaining, 'byte')} of {len(doc)} left after the last one",
+            hint="a layout that ends with rest shows them",
+        )
+    return values
+
+
 OUTPUTS: dict[str, Callable[[Message], bytes]] = {
     "auto": _as_auto,
     "text": _as_text,
@@ -423,36 +548,66 @@ OUTPUTS: dict[str, Callable[[Message], bytes]] = {
 }
 
 
+def _shown_as(options: argparse.Namespace) -> Callable[[Message], bytes]:
+    """How a message is printed."""
+    if options.fields is None:
+        return OUTPUTS[options.output]
+    if options.output not in ("auto", "json"):
+        raise _WrongUsageError(f"--fields makes its own lines: leave out --output {options.output}, or make it json")
+    return _as_fields(options.fields, json_array=options.output == "json")
+
+
 # --- cat and tail ----------------------------------------------------------------------------------------------------
 
 
 def _add_cat(parser: argparse.ArgumentParser) -> None:
     _add_queue(parser)
-    parser.add_argument(
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument(
         "-s",
         "--start",
         type=_place,
         metavar="INDEX",
         help="first message to print: an index (decimal or 0x...), start or end (default: start, with --reverse end)",
     )
+    begin.add_argument("--date", metavar="DAY", help="start at a day (2024-03-05) or hour (2024-03-05T10:00), in UTC")
     parser.add_argument("-n", "--count", type=_number, metavar="N", help="print at most N messages")
     parser.add_argument("-r", "--reverse", action="store_true", help="newest first")
     parser.add_argument("--meta", action="store_true", help="print metadata documents (headers, index pages) too")
     _add_output(parser)
+    _add_chronicle3(parser)
 
 
 def _cat(options: argparse.Namespace) -> None:
-    with _open(options.queue) as queue, queue.tailer() as tailer:
+    shown = _shown_as(options)
+    for given, name in ((options.fields, "--fields"), (options.date, "--date")):
+        against = "--meta" if name == "--fields" else "--reverse"
+        if given is not None and getattr(options, against[2:]):
+            raise _WrongUsageError(f"{name} and {against} do not go together")
+    with _open(options) as queue, queue.tailer() as tailer:
         tailer.meta = options.meta
         start: int | str = options.start if options.start is not None else ("end" if options.reverse else "start")
         tailer.direction = "backward" if options.reverse else "forward"
-        if isinstance(start, int):
+        if options.date is not None:
+            _move_to_date(queue, tailer, options.date)
+        elif isinstance(start, int):
             _move_to(queue, tailer, start)
         elif start == "start":
             tailer.to_start()
         else:
             tailer.to_end()
-        _print(itertools.islice(_messages(queue, tailer), options.count), options.output)
+        _print(itertools.islice(_messages(queue, tailer), options.count), shown)
+
+
+def _move_to_date(queue: px.Queue, tailer: px.Tailer, day: str) -> None:
+    """Stands before the first message of the first cycle at or after a moment; at the end if there is none."""
+    if not queue.roll_cycle.length_ms:
+        raise px.UsageError("cannot start at a day: an Indexed journal has no dates", path=queue.path)
+    try:
+        if not tailer.seek_date(day):
+            tailer.to_end()
+    except px.UsageError as error:
+        raise _WrongUsageError(f"--date: {error}") from error
 
 
 def _move_to(queue: px.Queue, tailer: px.Tailer, index: int) -> None:
@@ -474,18 +629,28 @@ def _extent(queue: px.Queue) -> str:
 
 def _add_tail(parser: argparse.ArgumentParser) -> None:
     _add_queue(parser)
-    parser.add_argument("-n", "--count", type=_number, default=10, metavar="N", help="the last N messages (10)")
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("-n", "--count", type=_number, metavar="N", help="the last N messages (10)")
+    begin.add_argument(
+        "--date", metavar="DAY", help="all messages from a day on (2024-03-05, or 2024-03-05T10:00), in UTC"
+    )
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is appended, until Ctrl-C")
     _add_output(parser)
+    _add_chronicle3(parser)
 
 
 def _tail(options: argparse.Namespace) -> None:
-    with _open(options.queue) as queue, queue.tailer() as tailer:
-        _move_before_last(queue, tailer, options.count)
+    shown = _shown_as(options)
+    count = 10 if options.count is None and options.date is None else options.count
+    with _open(options) as queue, queue.tailer() as tailer:
+        if options.date is not None:
+            _move_to_date(queue, tailer, options.date)
+        else:
+            _move_before_last(queue, tailer, count)
         if not options.follow:
-            _print(itertools.islice(_messages(queue, tailer), options.count), options.output)
+            _print(itertools.islice(_messages(queue, tailer), count), shown)
             return
-        out, shown = _Output(), OUTPUTS[options.output]
+        out = _Output()
         following = follow(tailer.with_index, poll_ms_min=POLL_MS_MIN, poll_ms_max=POLL_MS_MAX, sleep=out.sleep)
         for index, payload in following:
             out.write(shown(Message(index, payload, False, queue)))
@@ -510,8 +675,8 @@ def _messages(queue: px.Queue, tailer: px.Tailer) -> Iterator[Message]:
         yield Message(index, payload, meta and tailer.is_meta, queue)
 
 
-def _print(messages: Iterable[Message], output: str) -> None:
-    out, shown = _Output(), OUTPUTS[output]
+def _print(messages: Iterable[Message], shown: Callable[[Message], bytes]) -> None:
+    out = _Output()
     for message in messages:
         out.write(shown(message))
     out.flush()
@@ -526,8 +691,25 @@ def _add_append(parser: argparse.ArgumentParser) -> None:
         "file", metavar="FILE", nargs="?", default="-", help="what to append (default, or -: standard input)"
     )
     parser.add_argument("--create", action="store_true", help="make the queue if there is none")
-    parser.add_argument("--roll", metavar="NAME", help="roll cycle of a queue that is made (default: FAST_DAILY)")
-    parser.add_argument("--text", action="store_true", help="append as Java's writeText does, not as plain bytes")
+    parser.add_argument(
+        "--format", choices=["cq5", "vanilla", "indexed"], metavar="FORMAT",
+        help="what is made: cq5 (default), vanilla or indexed (both Chronicle 3.x)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--roll",
+        metavar="NAME",
+        help="roll cycle of a queue that is made (default: FAST_DAILY; vanilla: SECONDS, MINUTES, HOURS, DAYS, or a "
+        "pattern such as yyyyMMdd/HH; default: DAYS)",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--text", action="store_true", help="append as Java's writeText does, not as plain bytes")
+    form.add_argument(
+        "--fields",
+        type=_layout,
+        metavar="LAYOUT",
+        help="a line has typed fields with tabs between, as cat --fields prints them: i,q,utf or id:long,price:double",
+    )
+    parser.add_argument("--json-lines", action="store_true", help="with --fields: a line is a JSON array")
     cut = parser.add_mutually_exclusive_group()
     cut.add_argument(
         "-d",
@@ -539,9 +721,14 @@ def _add_append(parser: argparse.ArgumentParser) -> None:
     )
     cut.add_argument("--raw", action="store_true", help="the whole input is one excerpt")
     parser.add_argument("-v", "--verbose", action="store_true", help="at the end say how many and the last index")
+    _add_chronicle3(parser, roll=False)
 
 
 def _append(options: argparse.Namespace) -> None:
+    if options.json_lines and options.fields is None:
+        raise _WrongUsageError("--json-lines needs --fields: what the elements of the arrays are")
+    if options.raw and options.fields is not None:
+        raise _WrongUsageError("--fields reads lines: leave out --raw")
     if options.file != "-":
         with open(options.file, "rb", buffering=0) as file:
             _append_from(file.fileno(), options.file, options)
@@ -558,12 +745,13 @@ def _append_from(descriptor: int, name: str, options: argparse.Namespace) -> Non
     reads = _reads(descriptor, name)
     batches = iter([[b"".join(reads)]]) if options.raw else _pieces(reads, options.delimiter)
     total = 0
-    opened = _open(options.queue, "a" if options.create else "r+", roll=options.roll, hint="--create makes one")
+    opened = _open(options, "a" if options.create else "r+", hint="--create makes one")
     with opened as queue, queue.appender() as appender:
+        encode = _encoder(options, queue, name)
         try:
             for batch in batches:
-                if options.text:
-                    batch = [_as_java_text(piece, number, name) for number, piece in enumerate(batch, total + 1)]
+                if encode is not None:
+                    batch = [encode(piece, number) for number, piece in enumerate(batch, total + 1)]
                 total += len(appender.append_many(batch))
         except BaseException as error:
             # What was appended stays: whoever tries again must know how much. The failed batch says its share.
@@ -573,6 +761,45 @@ def _append_from(descriptor: int, name: str, options: argparse.Namespace) -> Non
             raise
         if options.verbose:
             _report_appended(total, appender.last_index)
+
+
+def _encoder(options: argparse.Namespace, queue: px.Queue, name: str) -> Callable[[bytes, int], bytes] | None:
+    """What makes an excerpt of a piece of the input and its number; None if it is one already."""
+    if options.text:
+        return lambda piece, number: _as_java_text(piece, number, name)
+    if options.fields is None:
+        return None
+    layout, dialect = options.fields, dialect_of(queue.format)
+    values_of = values_of_array if options.json_lines else values_of_line
+
+    def encode(piece: bytes, number: int) -> bytes:
+        what = f"cannot append line {number} as these fields"
+        try:
+            values = values_of(layout, piece.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise EncodingError(f"{what}: its byte {error.start} is not UTF-8", path=name) from error
+        except px.UsageError as error:
+            raise EncodingError(f"{what}: {error.message}", path=name, hint=error.hint) from error
+        doc = FieldWriter(dialect)
+        try:
+            write_fields(doc, layout, values)
+        except (px.ChronixError, TypeError) as error:
+            raise EncodingError(f"{what}: {_first_wrong(layout, values, dialect)}", path=name) from error
+        return bytes(doc)
+
+    return encode
+
+
+def _first_wrong(layout: Sequence[Field], values: Iterable[object], dialect: str) -> str:
+    """Which of the values cannot be written, and why not."""
+    rest = iter(values)
+    for number, field in enumerate((field for field in layout if field.has_value), 1):
+        value = next(rest)
+        try:
+            write_fields(FieldWriter(dialect), [field], [value])
+        except (px.ChronixError, TypeError) as error:
+            return f"field {number} ({field}): {'it cannot be null' if value is None else error}"
+    raise AssertionError("each value can be written by itself")
 
 
 def _as_java_text(piece: bytes, number: int, name: str) -> bytes:
@@ -626,10 +853,11 @@ def _pieces(reads: Iterable[bytes], delimiter: bytes) -> Iterator[list[bytes]]:
 def _add_info(parser: argparse.ArgumentParser) -> None:
     _add_queue(parser)
     parser.add_argument("--json", action="store_true", help="all facts as one JSON object")
+    _add_chronicle3(parser)
 
 
 def _info(options: argparse.Namespace) -> None:
-    with _open(options.queue) as queue:
+    with _open(options) as queue:
         facts = _facts(queue)
     out = _Output()
     if options.json:
@@ -643,17 +871,19 @@ def _info(options: argparse.Namespace) -> None:
 def _facts(queue: px.Queue) -> dict[str, Any]:
     roll: Any = queue.roll_cycle
     table_store = _table_store(queue)
-    cycles = [_cycle_facts(cycle) for cycle in queue.cycles()]
+    cycles = [_cycle_facts(queue, cycle) for cycle in queue.cycles()]
+    settings = queue.chronicle3
     facts = {
         "path": os.fspath(queue.path),
         "format": queue.format,
+        **({} if settings is None else _journal_facts(queue)),
         "wire_type": queue.wire_type,
         "roll_cycle": None
-        if roll is None
+        if roll is None or not roll.length_ms
         else {"name": roll.name, "pattern": roll.format, "length_ms": roll.length_ms},
         "roll_time": queue.roll_time,
-        "epoch_ms": queue.epoch_ms,
-        "source_id": queue.source_id,
+        "epoch_ms": queue.epoch_ms if settings is None else None,
+        "source_id": queue.source_id if settings is None else None,
         "release_hint": None if table_store is None else _release(table_store),
     }
     return {
@@ -675,19 +905,33 @@ def _table_store(queue: px.Queue) -> dict[str, int] | None:
         return None
 
 
-def _cycle_facts(cycle: px.Cycle) -> dict[str, Any]:
+def _journal_facts(queue: px.Queue) -> dict[str, Any]:
+    """What a journal of Chronicle 3.x is read with: found in its files, given, or Java's default."""
+    settings: Any = queue.chronicle3
+    vanilla = queue.format == "vanilla"
+    return {
+        "entries_per_cycle": settings.cycle.entries if vanilla else None,
+        "index_block_bytes": settings.index_block_bytes,
+        "data_block_bytes": settings.data_block_bytes,
+        "line_bytes": None if vanilla else settings.line_bytes,
+        "thread_bits": settings.thread_bits if vanilla else None,
+    }
+
+
+def _cycle_facts(queue: px.Queue, cycle: px.Cycle) -> dict[str, Any]:
+    journal = queue.chronicle3 is not None
     return _known(
         {
             "number": cycle.number,
             "name": cycle.name,
             "path": os.fspath(cycle.path),
-            "start": _utc(cycle.start_ms),
+            "start": _utc(cycle.start_ms) if queue.format != "indexed" else None,
             "first_index": cycle.first_index,
             "count": cycle.count,
             "size_bytes": cycle.size_bytes,
             "used_bytes": cycle.used_bytes,
             "ready": cycle.ready,
-            "closed": cycle.closed,
+            "closed": None if journal else cycle.closed,
             # The file's own counts: who made it may have chosen others than the roll cycle's. 0 while there are none.
             "index_count": cycle.index_count or None,
             "index_spacing": cycle.index_spacing or None,
@@ -722,6 +966,8 @@ def _told_facts(facts: dict[str, Any]) -> Iterator[str]:
     cycles, roll = facts["cycles"], facts.get("roll_cycle")
     first, last = facts["first_index"], facts["last_index"]
     pages = {(cycle["index_count"], cycle["index_spacing"]) for cycle in cycles if "index_count" in cycle}
+    indexed = facts["format"] == "indexed"
+    assumed = " (as given, or Java's default: the files do not tell)" if indexed else ""
     yield facts["path"]
     yield from _told_pairs(
         {
@@ -729,25 +975,47 @@ def _told_facts(facts: dict[str, Any]) -> Iterator[str]:
             "table keys": f"those of Java {facts['release_hint']}" if "release_hint" in facts else None,
             "roll cycle": roll and _told_roll(roll),
             "roll time": f"{facts['roll_time']} UTC" if "roll_time" in facts else None,
+            "entries": _told_entries(facts["entries_per_cycle"]) if "entries_per_cycle" in facts else None,
+            "index block": _told_size(facts.get("index_block_bytes"), assumed),
+            "data block": _told_size(facts.get("data_block_bytes"), assumed),
+            "index line": _told_size(facts.get("line_bytes"), assumed),
+            "thread bits": facts.get("thread_bits"),
             "index": "differs from cycle to cycle" if len(pages) > 1 else "".join(map(_told_page, pages)) or None,
             "epoch": f"{facts['epoch_ms']} ms" if facts.get("epoch_ms") else None,
             "source id": facts.get("source_id") or None,
-            "messages": f"{facts['count']} in {_counted(len(cycles), 'cycle')}",
+            "messages": f"{facts['count']} in {_counted(len(cycles), 'cycle')}"
+            if not indexed
+            else f"{facts['count']}, padding entries included",
             "first index": "none" if first is None else f"{first:#x}",
             "last index": "none" if last is None else f"{last:#x}",
         }
     )
     if cycles:
         yield "cycles"
-        yield from _told_table([_told_cycle(cycle, with_page=len(pages) > 1) for cycle in cycles])
+        rows = [_told_cycle(cycle, with_page=len(pages) > 1) for cycle in cycles]
+        if not any(row["state"] for row in rows):
+            rows = [{name: cell for name, cell in row.items() if name != "state"} for row in rows]
+        yield from _told_table(rows)
     if facts.get("table_store"):
         yield "table store"
         yield from _told_pairs({key: _table_value(key, value) for key, value in facts["table_store"].items()})
 
 
+def _told_entries(entries: int) -> str:
+    return f"2^{entries.bit_length() - 1} indexes a cycle"
+
+
+def _told_size(size: int | None, remark: str) -> str | None:
+    if size is None:
+        return None
+    unit, name = next(((unit, name) for unit, name in _UNITS if size % unit == 0), (1, "bytes"))
+    return f"{size // unit} {name}{remark}"
+
+
+_UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
 def _told_roll(roll: dict[str, Any]) -> str:
-    if not roll["length_ms"]:
-        return f"{roll['name']}: it never rolls"
     return f"{roll['name']}, named {roll['pattern']}, {_duration(roll['length_ms'])} each"
 
 
@@ -851,8 +1119,8 @@ COMMANDS = (
         "append",
         "append lines as excerpts",
         "Appends each line of the input as one excerpt, without its newline, while other processes append to the same "
-        "queue or read it. What is read at once is appended at once. An empty line is stored as the one byte 8F, as an "
-        "empty message is in Java.",
+        "queue or read it. What is read at once is appended at once. In .cq4 queues an empty line is stored as the one "
+        "byte 8F, as an empty message is in Java.",
         _add_append,
         _append,
     ),

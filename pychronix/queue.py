@@ -128,9 +128,11 @@ def open_queue(
     if format not in (None, "cq5", "cq4", "vanilla", "indexed"):
         raise UsageError(f"unknown format {format!r}", hint='one of "cq5", "vanilla", "indexed"')
     text = os.fsdecode(path)
-    journal = format if format in ("vanilla", "indexed") else None
-    if format is None and not os.path.exists(os.path.join(text, "metadata.cq4t")):
-        journal = chronicle3.detect(text)
+    found = _found_format(text)
+    if format is not None and found not in (None, format) and {found, format} != {"cq4", "cq5"}:
+        warnings.warn(f"{text}: the queue's format is {found}, not {format} as asked for", ChronixWarning, stacklevel=2)
+        format = found
+    journal = next((kind for kind in (format, found) if kind in ("vanilla", "indexed")), None)
     if journal is not None:
         foreign = (epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing)
         if foreign != (0, None, 0, DEFAULT_BLOCK_BYTES, None, None):
@@ -162,6 +164,16 @@ def open_queue(
     for difference in warned:
         warnings.warn(f"{queue.path}: {difference}", ChronixWarning, stacklevel=2)
     return queue
+
+
+def _found_format(path: str) -> str | None:
+    """The format of what is at a path, "cq5" for all with ``.cq4`` files; None if there is nothing yet."""
+    if os.path.exists(os.path.join(path, "metadata.cq4t")):
+        return "cq5"
+    found = chronicle3.detect(path)
+    if found is None and os.path.isdir(path) and any(name.endswith((".cq4", ".cq4t")) for name in os.listdir(path)):
+        return "cq5"
+    return found
 
 
 def _open_chronicle3(

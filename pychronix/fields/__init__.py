@@ -19,6 +19,7 @@ Rules
 
 from pychronix.fields.kinds import DIALECTS, dialect_of
 from pychronix.fields.layouts import Field, parse_layout, read_fields, write_fields
+from pychronix.fields.lines import array_of, line_of, to_json_text, values_of_array, values_of_line
 from pychronix.fields.objects import (
     JavaBigInteger,
     JavaByte,
@@ -49,8 +50,13 @@ __all__ = [
     "JavaObject",
     "JavaSerialized",
     "JavaShort",
+    "array_of",
     "dialect_of",
+    "line_of",
     "parse_layout",
     "read_fields",
+    "to_json_text",
+    "values_of_array",
+    "values_of_line",
     "write_fields",
 ]

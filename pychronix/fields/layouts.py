@@ -11,6 +11,7 @@ from pychronix.errors import UsageError
 from pychronix.fields.kinds import as_text
 from pychronix.fields.reading import FieldReader
 from pychronix.fields.writing import FieldWriter
+from pychronix.wire import from_utf8, to_utf8
 
 __all__ = ["Field", "parse_layout", "read_fields", "write_fields"]
 
@@ -65,13 +66,22 @@ _METHODS = {
     kind: kind for kind in [*_INTEGERS, *_FLOATS, "boolean", "char", "big_decimal", "string", "8bit_text", "enum"]
 }
 _METHODS |= {"utf": "string", "utf_short": "utf", "bytes_with_length": "with_length", "object": "object"}
-_METHODS |= {"list": "list", "map": "map", "bytes": "bytes", "chars": "chars"}
+_METHODS |= {
+    "list": "list",
+    "map": "map",
+    "object_list": "list",
+    "object_map": "map",
+    "bytes": "bytes",
+    "chars": "chars",
+}
 _LETTERS = {
     "b": "byte", "B": "unsigned_byte", "h": "short", "H": "unsigned_short", "i": "int", "I": "unsigned_int", "q": "long",
     "f": "float", "d": "double", "?": "boolean", "c": "char",
 }  # fmt: skip
-_SIZED = {"bytes", "chars", "skip", "align"}
-_KINDS = {**_METHODS, "rest": "read", "skip": "skip", "align": "align"}
+# Collections whose elements, or values, are read as objects instead of text.
+_ELEMENTS: dict[str, tuple[type, ...]] = {"object_list": (object,), "object_map": (str, object)}
+_SIZED = {"bytes", "chars", "text", "skip", "align"}
+_KINDS = {**_METHODS, "rest": "read", "text": "read", "skip": "skip", "align": "align"}
 _CONVERT: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(_INTEGERS, _int_of),
     **dict.fromkeys(_FLOATS, float),
@@ -88,6 +98,7 @@ def parse_layout(text: str) -> tuple[Field, ...]:
     Items are separated by commas; each is a kind, with a name and a colon before it if it has one. A kind is a letter of
     struct (b B h H i I q f d ? c), or named as its methods are (``compact_int`` for ``read_compact_int``), or one of
     ``utf`` (the usual string, the same as ``string``), ``utf_short`` (Java's writeUTF), ``bytes(n)``, ``chars(n)``,
+    ``text(n)`` (a text of n bytes), ``object_list`` and ``object_map`` (a list and a map with objects in them),
     ``skip(n)``, ``align(n)``, ``bytes_with_length``, and ``rest`` (all remaining bytes). Raises UsageError.
     """
     fields: list[Field] = []
@@ -123,16 +134,18 @@ def read_fields(doc: FieldReader, layout: str | Sequence[Field]) -> list[Any]:
     Raises what the single reads raise; the position is then where it was before the first.
     """
     at = doc.position
-    values = []
+    values: list[Any] = []
     try:
         for field in _fields(layout):
             if field.kind == "rest":
                 values.append(doc.read())
+            elif field.kind == "text":
+                values.append(from_utf8(doc.read(field.size)))
             elif not field.has_value:
                 getattr(doc, field.kind)(field.size)
             else:
                 read = getattr(doc, f"read_{_METHODS[field.kind]}")
-                values.append(read() if field.size is None else read(field.size))
+                values.append(read(*_ELEMENTS.get(field.kind, ())) if field.size is None else read(field.size))
     except BaseException:
         doc.position = at
         raise
@@ -142,8 +155,8 @@ def read_fields(doc: FieldReader, layout: str | Sequence[Field]) -> list[Any]:
 def write_fields(doc: FieldWriter, layout: str | Sequence[Field], values: Iterable[object]) -> None:
     """Writes the values of a layout's fields one after the other; skip and align write zeros and take no value.
 
-    Raises UsageError where the number of values, or the length of bytes(n) or chars(n), is another one, and what the
-    single writes raise. At the end of the document nothing of them is written then.
+    Raises UsageError where the number of values, or the length of bytes(n), chars(n) or text(n), is another one, and
+    what the single writes raise. At the end of the document nothing of them is written then.
     """
     fields = _fields(layout)
     given = list(values)
@@ -167,6 +180,10 @@ def _write_fields(doc: FieldWriter, fields: Sequence[Field], values: Iterator[ob
             doc.align(field.size or 0)
         elif field.kind == "rest":
             doc.write(next(values))  # type: ignore[arg-type]
+        elif field.kind == "text":
+            raw = to_utf8(as_text(next(values)))
+            _check_size(field, raw)
+            doc.write(raw)
         else:
             value = next(values)
             if field.size is not None:

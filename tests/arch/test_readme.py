@@ -128,9 +128,12 @@ def options_of(command: cli.Command) -> set[str]:
     parser = argparse.ArgumentParser(add_help=False)
     command.add_options(parser)
     shown = set()
-    for action in parser._actions:
-        if action.option_strings:
-            shown.add(max(action.option_strings, key=len))
+    for group in parser._action_groups:
+        for action in group._group_actions:
+            if action.option_strings:
+                # Whatever commands share stands in a group, which the reference names once.
+                name = max(action.option_strings, key=len)
+                shown.add(name if group in (parser._optionals, parser._positionals) else f"[{group.title}]")
     return shown
 
 
@@ -138,8 +141,16 @@ def options_of(command: cli.Command) -> set[str]:
 def test_the_reference_has_every_command_and_option(command: cli.Command) -> None:
     (line,) = [line for line in blocks("text")[0].splitlines() if line.startswith(f"pychronix {command.name} ")]
     short = {"--follow": "-f", "--count": "-n"} if command.name == "tail" else {}
-    named = set(re.findall(r"(?<=[\[ ])--?[a-z]+", line))
+    named = set(re.findall(r"(?<=[\[ ])--?[a-z-]+|\[Chronicle 3.x\]", line))
     assert named == {short.get(option, option) for option in options_of(command)}
+
+
+def test_the_options_of_chronicle_3_are_described() -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    cli._add_chronicle3(parser)
+    (table,) = re.findall(r"^\| `\[Chronicle 3.x\]` .*?\n\n", README, re.MULTILINE | re.DOTALL)
+    named = re.findall(r"^\| `(--[a-z0-9-]+) ", table, re.MULTILINE)
+    assert [action.option_strings[0] for action in parser._actions] == named
 
 
 def test_the_outputs_are_all_described() -> None:
