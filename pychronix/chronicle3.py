@@ -374,6 +374,12 @@ def _vanilla(
         cycle = VanillaCycle("CUSTOM", cycle.format, cycle.length_ms, _integer("entries_per_cycle", options))
     index_bytes = _block(path, leaves, _INDEX_FILE, "index_block_bytes", options, 16 * MIB, differences)
     data_bytes = _block(path, leaves, _DATA_FILE, "data_block_bytes", options, 64 * MIB, differences)
+    if not leaves and index_bytes // 8 > cycle.entries:
+        raise UsageError(
+            f"an index file of {index_bytes} bytes holds more entries than a cycle, which has {cycle.entries}: "
+            "Java's tailers would miss every other cycle",
+            hint=f"index_block_bytes={max(KIB, 8 * cycle.entries)}" if 8 * cycle.entries >= KIB else None,
+        )
     reserve = _integer("reserve_bytes", options, min(DEFAULT_RESERVE_BYTES, data_bytes // 2))
     if not 0 <= reserve <= data_bytes - 4:
         raise UsageError(f"reserve_bytes is within 0..{data_bytes - 4} (the data block less a length), not {reserve}")

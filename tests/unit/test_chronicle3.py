@@ -108,6 +108,7 @@ def test_defaults_are_javas(tmp_path: Path) -> None:
         {"data_block_bytes": 2 << 30},
         {"entries_per_cycle": 255},
         {"entries_per_cycle": 1 << 49},
+        {"entries_per_cycle": 256},  # Of index files with 2^21.
         {"thread_bits": 7},
         {"thread_bits": 33},
         {"thread_id": -1},
