@@ -751,25 +751,27 @@ class Tailer:
             yield records
 
     def _record_array(self, layout: RecordLayout, count: int | None) -> Any:
-        parts: list[Packed] = []
+        arrays = layout.arrays()
+        packed = bytearray()  # Grows in place, and becomes the array's memory.
         left = BATCH if count is None else count
         try:
             while left:
                 if self._singly:
                     for payload in islice(self._payloads_singly(layout), count):
-                        parts.append(Packed(payload, 1, layout.size, 0))
+                        packed += payload
                     break
                 with self._inside():
                     if not self._scan_records(layout, min(left, BATCH)):
                         break
-                    parts.append(self._packed())
+                    batch = self._packed()
+                    packed += arrays.packed(batch)
                     self._pending = self._payloads = _NOTHING
                 if count is not None:
-                    left -= parts[-1].total
+                    left -= batch.total
         except RecordLengthError as error:
-            error.records = layout.array(parts)
+            error.records = arrays.array(packed)
             raise
-        return layout.array(parts)
+        return arrays.array(packed)
 
     def _scan_records(self, layout: RecordLayout, limit: int) -> int:
         """Scans the next batch, of records alone; their number, 0 at the end. Called with _lock held."""

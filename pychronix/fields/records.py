@@ -42,8 +42,18 @@ class RecordLayout(Protocol):
     def decoded(self, batch: Packed) -> Iterator[Any]:
         """The records of a batch; length_hint of the iterator is how many remain."""
 
-    def array(self, parts: list[Packed]) -> Any:
-        """One NumPy array of batches."""
+    def arrays(self) -> ArrayLayout:
+        """How they become a NumPy array; UsageError if they do not."""
+
+
+class ArrayLayout(Protocol):
+    """How records of one size become one NumPy array."""
+
+    def packed(self, batch: Packed) -> bytes:
+        """The records of a batch back to back."""
+
+    def array(self, packed: bytearray) -> Any:
+        """The array of records that lie back to back, in this memory."""
 
 
 def record_layout(layout: object) -> RecordLayout:
@@ -111,7 +121,7 @@ class _Joined:
                 return at, why
         raise cause  # Only the chunk as a whole fails: no record is to blame.
 
-    def array(self, parts: list[Packed]) -> Any:
+    def arrays(self) -> ArrayLayout:
         raise UsageError("records of this layout do not become a NumPy array", hint="pass a NumPy dtype as layout")
 
 
@@ -148,8 +158,8 @@ class _StructLayout(_Joined):
         missing = count * spaced.size - len(data)
         return spaced.iter_unpack(data + bytes(missing) if missing else data)
 
-    def array(self, parts: list[Packed]) -> Any:
-        return _NumpyLayout(_dtype_of(self._struct)).array(parts)
+    def arrays(self) -> ArrayLayout:
+        return _NumpyLayout(_dtype_of(self._struct))
 
 
 @lru_cache(maxsize=64)
@@ -213,6 +223,7 @@ class _NumpyLayout:
         if self._dtype.hasobject:
             raise UsageError(f"{self._dtype} holds Python objects, which are no bytes")
         self.size: int = self._dtype.itemsize
+        self._opaque = numpy.dtype((numpy.void, self.size))
 
     def encoded(self, records: Iterable[Any], count: int, size: int) -> Iterator[tuple[bytes, int]]:
         most = _most(count, size, self.size)
@@ -240,18 +251,21 @@ class _NumpyLayout:
         return array
 
     def decoded(self, batch: Packed) -> Iterator[Any]:
-        return iter(list(self.array([batch])))
+        return iter(list(self.array(bytearray(self.packed(batch)))))
 
-    def array(self, parts: list[Packed]) -> Any:
-        numpy = self._numpy
+    def arrays(self) -> ArrayLayout:
+        return self
+
+    def packed(self, batch: Packed) -> bytes:
+        data, total, pitch, lead = batch
+        if not lead and len(data) == total * self.size:
+            return data
         # Copied as opaque items of their size: field by field would take several times as long.
-        opaque = numpy.dtype((numpy.void, self.size))
-        array = numpy.empty(sum(part.total for part in parts), opaque)
-        at = 0
-        for data, count, pitch, lead in parts:
-            array[at : at + count] = numpy.ndarray((count,), opaque, data, lead, (pitch,))
-            at += count
-        return array.view(self._dtype)
+        packed: bytes = self._numpy.ndarray((total,), self._opaque, data, lead, (pitch,)).tobytes()
+        return packed
+
+    def array(self, packed: bytearray) -> Any:
+        return self._numpy.ndarray((len(packed) // self.size,), self._dtype, packed)
 
 
 class _ConstructLayout(_Joined):
