@@ -69,6 +69,7 @@ _READERS_FREE = 4  # Tailers that are kept when nobody is behind.
 _TURN_CLIENTS = 16  # Clients behind that are served before commands and timers have their turn.
 _BEATS = 256  # Heartbeats that are sent before others have their turn.
 _SPINS = 20  # Looks at the queue without a pause after it had something.
+_PASSED = 64  # Batches that a turn may pass over.
 _PROBES = 64  # Indexes above a missing one that are looked up before its whole cycle is read over.
 _PENDING_FACTOR = 4  # All half-received excerpts together may take this many times the largest one.
 _BACKLOG = 1024
@@ -508,24 +509,18 @@ class _Hub:
     # Heartbeats.
 
     def _send_beats(self) -> None:
-        self._beats = None
         now = self._loop.time()
-        sent = 0
         for client in list(islice(self._due, _BEATS)):
             if self._due.get(client, now + 1) > now:
                 break
             if client in self._live:
                 self._control(client, _IN_SYNC)
-                sent += 1
             else:
                 # There is something to send: no heartbeat is due before the next interval.
                 self._due[client] = now + self._beat
                 self._due.move_to_end(client)
-        if self._due and self._beats is None:
-            when = next(iter(self._due.values()))
-            self._beats = self._loop.call_at(when, self._send_beats) if when > now else self._loop.call_soon(
-                self._send_beats
-            )  # fmt: skip
+        # One that is overdue comes after whatever else waits.
+        self._beats = self._loop.call_at(next(iter(self._due.values())), self._send_beats) if self._due else None
 
     # Clients behind.
 
@@ -556,9 +551,16 @@ class _Hub:
     def _serve(self, client: _Client) -> bool:
         """Sends a client one write of what it lacks; True if there was nothing to send, and it is live as a rule."""
         reader = self._reader_of(client)
-        batch = reader.read()
-        if batch is not None:
-            self._send(client, batch)
+        # Seeking stands before what the client has already; its reader may be another's at its next turn, so that what is
+        # passed over without sending must not end this one.
+        for _ in range(_PASSED):
+            batch = reader.read()
+            if batch is None:
+                break
+            if batch.last >= client.position:
+                self._send(client, batch)
+                return False
+        else:
             return False
         live = self._live_reader
         if live is None:
