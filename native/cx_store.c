@@ -14,6 +14,8 @@
 
 /* Reads of writePosition and the sequence word that do not belong together are tried this often (spec 5.4). */
 #define WORD_TRIES 128
+/* Slots found wrong in one look-up before the index is given up; each may cost a walk through the file. */
+#define WRONG_SLOTS 16
 
 static int32_t corrupt_header(const cx_store *store, int64_t offset, const char *what)
 {
@@ -287,13 +289,15 @@ static int32_t slot_value(cx_store *store, int64_t page, int64_t i, int64_t *val
     return 1;
 }
 
-/* Nearest indexed place at or before `sequence` (C5-4: earlier slots serve as well); the start of the file if there is none. */
+/* Nearest indexed place at or before `sequence` (C5-4: earlier slots serve as well); the start of the file if there is none.
+ * Pages lie in the file in the order of their messages: one that does not is no page, or a file in which many slots name one
+ * page would be searched for hours. */
 static int32_t indexed_before(cx_store *store, int64_t sequence, cx_place *place)
 {
     *place = (cx_place){0, 0};
     int64_t root = cx_load_i64(store->head + store->index2index_at);
     int64_t page_bits = store->count_bits + store->spacing_bits;
-    int64_t limit = cx_store_capacity(store) - 1;
+    int64_t limit = cx_store_capacity(store) - 1, above = INT64_MAX;
     if (root <= 0)
         return 0;
     if (sequence > limit)
@@ -304,6 +308,10 @@ static int32_t indexed_before(cx_store *store, int64_t sequence, cx_place *place
         int32_t code = slot_value(store, root, i, &page);
         if (code < 0)
             return code;
+        if (page > above - 8 * (int64_t)store->index_count)
+            page = 0;
+        else if (page != 0)
+            above = page;
         for (; page != 0 && j >= 0; j--) {
             int64_t offset;
             code = slot_value(store, page, j, &offset);
@@ -384,11 +392,16 @@ static int32_t walk_to(cx_store *store, cx_place *place, int64_t sequence)
 }
 
 /* As indexed_before, but believes a slot only after a walk from the one before it has come to the same message: a damaged slot
- * would show wrong bytes under an index. Each slot is walked to once per open file (C5-2). */
+ * would show wrong bytes under an index. Each slot is walked to once per open file (C5-2). Where many are wrong the index is
+ * worth nothing: the start of the file. */
 static int32_t trusted_before(cx_store *store, int64_t sequence, cx_place *place)
 {
     int32_t code = indexed_before(store, sequence, place);
-    while (code == 0 && place->offset != 0) {
+    for (int wrong = 0; code == 0 && place->offset != 0; wrong++) {
+        if (wrong == WRONG_SLOTS) {
+            *place = (cx_place){0, 0};
+            return 0;
+        }
         uint32_t number = (uint32_t)(place->sequence >> store->spacing_bits) + 1;
         cx_trust *trusted = &store->trusted[number % CX_TRUSTED_SLOTS];
         if (trusted->number == number)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from fix_java import JavaPeer
 
 import pychronix as px
 from pychronix import inspect
+from pychronix.formats import cq5
 
 T0_MS = 1_709_635_062_500
 
@@ -625,4 +627,46 @@ for number, make in enumerate(makers):
                     pass
 """,
         tmp_path / "dir",
+    )
+
+
+@pytest.mark.parametrize("slots", ["empty", "all the first message"])
+def test_an_index_whose_pages_are_all_one_page_costs_no_time(tmp_path: Path, program: Program, slots: str) -> None:
+    """A file of a megabyte whose index claims 2**30 entries: as every loop, a look-up is bounded by the file's size."""
+    count, messages = 32768, 3000
+    clock_ns = 1_700_000_000_000_000_000
+    with px.open_queue(tmp_path / "q", "a", index_count=count, index_spacing=1, clock=lambda: clock_ns) as queue:
+        queue.appender().append_many(b"%d" % i for i in range(messages))
+        file = Path(queue.cycles()[0].path)
+    with open(file, "r+b") as handle:
+        data = bytearray(handle.read(1 << 20))
+        header = cq5.parse_roll_header(bytes(data))
+        root = data.index(b"\x8d", header.stop) + 17  # Slots follow the marker, the capacity and the number used.
+        (page,) = struct.unpack_from("<q", data, root)
+        leaf = data.index(b"\x8d", page) + 17
+        right = struct.unpack_from(f"<{count}q", data, leaf)
+        assert right[messages - 1] > leaf and not right[messages]
+        wrong = {"empty": (0,) * count, "all the first message": right[:1] * count}[slots]
+        struct.pack_into(f"<{count}q", data, root, *(page,) * count)
+        struct.pack_into(f"<{count}q", data, leaf, *wrong)
+        struct.pack_into("<q", data, header.write_position_offset + 8, 0)  # Only the index tells of the end.
+        handle.seek(0)
+        handle.write(data)
+    program(
+        f"""
+with px.open_queue(path, "r") as queue:
+    first, tailer = queue.first_index, queue.tailer()
+    assert queue.count() == {messages}
+    assert tailer.to_end().index == first + {messages}
+    for i in (0, 1, {messages // 2}, {messages - 1}):
+        assert tailer.move_to_index(first + i)
+        assert tailer.read() == b"%d" % i
+    assert not tailer.move_to_index(first + (1 << 30))
+    assert len(list(queue.tailer(start="end", direction="backward"))) == {messages}
+with px.open_queue(path, "a", clock=lambda: {clock_ns}) as queue:
+    assert queue.appender().append(b"more") == first + {messages}
+assert time.process_time() < 5, time.process_time()
+""",
+        tmp_path / "q",
+        deadline_s=30,
     )
