@@ -254,9 +254,10 @@ int32_t cx_move_to_index(uintptr_t tailer, int64_t index);
 int32_t cx_move_to_cycle(uintptr_t tailer, int64_t cycle);
 
 /* Takes a reference on a window that a batch or excerpt named, so that its bytes stay mapped. Fills base address and
- * mapped length. Balanced by cx_window_release, which may come after every handle is gone, from any thread. */
+ * mapped length. Balanced by cx_window_release, which may come after every handle is gone, from any thread (what it is passed
+ * besides the window is what cffi tells a destructor). */
 int32_t cx_window_acquire(uintptr_t tailer, uintptr_t window, uint64_t *address, int64_t *length);
-void cx_window_release(uintptr_t window);
+void cx_window_release(uintptr_t window, const void *unused);
 
 /* --- facts of the build ----------------------------------------------------------------------------------------- */
 

@@ -513,8 +513,9 @@ int32_t cx_window_acquire(uintptr_t handle, uintptr_t window_handle, uint64_t *a
     return code;
 }
 
-void cx_window_release(uintptr_t window)
+void cx_window_release(uintptr_t window, const void *unused)
 {
+    (void)unused;
     cx_window_drop((cx_window *)window);
 }
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from operator import index as _as_int
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -351,6 +352,11 @@ def int64(value: int, what: str) -> int:
     return number
 
 
+def clock_ms(clock: Callable[[], int]) -> int:
+    """What a caller's clock reads, in ms; TypeError or UsageError if that is no time in ns."""
+    return int64(clock(), "what clock() returns") // 1_000_000
+
+
 def _terminated(raw: bytes, what: str, size: int) -> bytes:
     if b"\0" in raw:
         raise UsageError(f"a {what} cannot contain NUL: {raw!r}")
@@ -513,13 +519,9 @@ class Window:
         address = ffi.new("uint64_t *")
         length = ffi.new("int64_t *")
         checked(lib.cx_window_acquire(tailer, number, address, length))
-        release = lib.cx_window_release
-
-        def let_go(_pointer: CData) -> None:
-            release(number)
-
-        # The buffer keeps the pointer, the pointer's destructor gives the window back: only after the last view.
-        base = ffi.gc(ffi.cast("char *", address[0]), let_go)
+        # The buffer keeps the pointer, the pointer's destructor gives the window back: only after the last view. It has no
+        # line of Python in which Ctrl-C could strike: there it would be lost, and the window with it.
+        base = ffi.gc(ffi.cast("char *", address[0]), partial(lib.cx_window_release, number))
         self.number = number
         self.address: int = address[0]
         self.view = memoryview(ffi.buffer(base, length[0])).toreadonly()

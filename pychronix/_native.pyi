@@ -271,7 +271,7 @@ class _Lib:
     def cx_move_to_cycle(self, tailer: Handle, cycle: int) -> int: ...
     def cx_window_acquire(self, tailer: Handle, window: int, address: CData, length: CData) -> int:
         """Takes a reference on a window that a batch or excerpt named; its bytes stay mapped until it is released."""
-    def cx_window_release(self, window: int) -> None:
+    def cx_window_release(self, window: int, unused: CData) -> None:
         """From any thread, even when every handle is gone."""
 
     # Facts of the build.

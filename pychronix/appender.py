@@ -530,7 +530,7 @@ class ObservedAppender(Appender):
 
     def _tick(self) -> None:
         if self._clock is not None:
-            _boundary.checked(lib.cx_set_clock(self._number, self._clock() // 1_000_000), self._path)
+            _boundary.checked(lib.cx_set_clock(self._number, _boundary.clock_ms(self._clock)), self._path)
 
     def _announce(self) -> None:
         if self._told is None:

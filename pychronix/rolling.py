@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from operator import index as as_int
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
@@ -410,7 +411,7 @@ class RollCycle(_Known):
 
     def index(self, cycle: int, sequence: int) -> int:
         """The index of a message; raises UsageError where Java's long could not hold it."""
-        _check_cycle(cycle)
+        cycle, sequence = _checked_cycle(cycle), _int(sequence, "a sequence")
         if not 0 <= sequence <= self.sequence_mask:
             raise UsageError(f"sequence {sequence} is not within 0..{self.sequence_mask} of {self.name}")
         index = (cycle << self.shift) | sequence
@@ -420,6 +421,7 @@ class RollCycle(_Known):
 
     def cycle_of(self, index: int) -> int:
         """The cycle of an index; raises UsageError if it is not within 0..2^31-1."""
+        index = _int(index, "an index")
         if not 0 <= index <= MAX_INDEX:
             raise UsageError(f"{index:#x} is not an index")
         cycle = index >> self.shift
@@ -429,13 +431,13 @@ class RollCycle(_Known):
 
     def sequence_of(self, index: int) -> int:
         """The 0-based number of a message within its cycle."""
-        return index & self.sequence_mask
+        return _int(index, "an index") & self.sequence_mask
 
     # Time and names.
 
     def effective_epoch_ms(self, epoch_ms: int = 0) -> int:
         """The epoch Java reckons with, given the recorded one."""
-        return epoch_ms or self.default_epoch_ms
+        return _int(epoch_ms, "epoch_ms") or self.default_epoch_ms
 
     def name_base_ms(self, epoch_ms: int = 0) -> int:
         """The moment that file names count from: the epoch's day (Java's rule, odd for negative epochs)."""
@@ -448,16 +450,16 @@ class RollCycle(_Known):
 
         Rounds towards zero, as Java: the moments just before the epoch are in cycle 0, too.
         """
-        since = time_ms - self.effective_epoch_ms(epoch_ms)
+        since = _int(time_ms, "time_ms") - self.effective_epoch_ms(epoch_ms)
         return since // self.length_ms if since >= 0 else -(-since // self.length_ms)
 
     def start_ms(self, cycle: int, epoch_ms: int = 0) -> int:
         """The first moment of a cycle on the clock (not the one its file is named after)."""
-        return cycle * self.length_ms + self.effective_epoch_ms(epoch_ms)
+        return _int(cycle, "a cycle") * self.length_ms + self.effective_epoch_ms(epoch_ms)
 
     def file_name(self, cycle: int, epoch_ms: int = 0) -> str:
         """The name of a cycle's roll file, with .cq4."""
-        _check_cycle(cycle)
+        cycle = _checked_cycle(cycle)
         return compile_pattern(self.format).format(cycle * self.length_ms + self.name_base_ms(epoch_ms)) + FILE_SUFFIX
 
     def cycle_of_file(self, name: str, epoch_ms: int = 0) -> int | None:
@@ -479,9 +481,18 @@ def _stem(name: str) -> str:
     return name.removesuffix(FILE_SUFFIX)
 
 
-def _check_cycle(cycle: int) -> None:
+def _int(value: int, what: str) -> int:
+    try:
+        return as_int(value)
+    except TypeError:
+        raise TypeError(f"{what} is an int, not {type(value).__name__}") from None
+
+
+def _checked_cycle(cycle: int) -> int:
+    cycle = _int(cycle, "a cycle")
     if not 0 <= cycle <= MAX_CYCLE:
         raise UsageError(f"cycle {cycle} is not within 0..{MAX_CYCLE}")
+    return cycle
 
 
 def _check_counts(index_count: int, index_spacing: int) -> None:
@@ -489,7 +500,7 @@ def _check_counts(index_count: int, index_spacing: int) -> None:
         ("index_count", index_count, MIN_INDEX_COUNT, MAX_INDEX_COUNT),
         ("index_spacing", index_spacing, 1, MAX_INDEX_SPACING),
     ):
-        if not low <= value <= high or value & (value - 1):
+        if not low <= _int(value, what) <= high or value & (value - 1):
             raise UsageError(f"{what} must be a power of two within {low}..{high}, not {value}")
 
 

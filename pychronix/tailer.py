@@ -244,7 +244,8 @@ class Tailer:
         self._format = _boundary.new_format()
         self._excerpt = _boundary.new_excerpt()
         self._window: Window | None = None
-        self._astray = False  # The native tailer may not stand where the batch says: settling was interrupted.
+        # Where the native tailer is to go back to, and last_read_index there: set while settling, which Ctrl-C may end.
+        self._astray: tuple[int, int] | None = None
         self._read_before = -1  # last_read_index before the batch.
         self._lock = threading.Lock()
         self._limit = 1
@@ -321,7 +322,7 @@ class Tailer:
         For bulk work on columns. The position moves by whole batches. Raises UsageError for named tailers, direction
         NONE and metadata, which are read one at a time.
         """
-        if not 1 <= limit <= BATCH:
+        if not 1 <= _boundary.int64(limit, "limit") <= BATCH:
             raise UsageError(f"limit is within 1..{BATCH}, not {limit}")
         if self._singly:
             raise UsageError(
@@ -336,8 +337,11 @@ class Tailer:
                 starts, stops = _boundary.spans_copied(batch, count)
                 data = self._window_of(batch.window).part(batch.address, batch.region)
                 spans = Spans(data, starts, stops, batch.first_index, self._step)
-                self._pending = self._payloads = _NOTHING
-            yield spans
+                self._pending, self._payloads = (pending := iter(range(count))), _NOTHING
+            # Until here Ctrl-C loses nothing. Not handed out if an on_cycle callback has moved the tailer.
+            if self._pending is pending:
+                self._pending = _NOTHING
+                yield spans
 
     # Typed fields.
 
@@ -373,9 +377,10 @@ class Tailer:
         >>> for number, time, price in tailer.read_records("iqd"): ...  # doctest: +SKIP
         """
         found = record_layout(layout)
+        count = None if count is None else _boundary.int64(count, "count")
         if into not in (None, "numpy"):
             raise UsageError(f'into is None or "numpy", not {into!r}')
-        if count is not None and _boundary.int64(count, "count") < 0:
+        if count is not None and count < 0:
             raise UsageError(f"a count is not negative: {count}")
         if into == "numpy" or found.is_array:
             return self._record_array(found, count)
@@ -409,8 +414,8 @@ class Tailer:
             try:
                 code = _cx_move_to_index(self._number, index)
             except (TypeError, OverflowError):
-                _boundary.int64(index, "index")
-                raise
+                index = _boundary.int64(index, "index")
+                code = _cx_move_to_index(self._number, index)
             if code < 0:
                 code = self._move_again(code, index)
         if self._told is not None:
@@ -501,7 +506,7 @@ class Tailer:
         if self._pending is _SCANNED and not self._lock.locked():
             with self._lock:
                 self._settle()
-        return self._facts.index
+        return self._astray[0] if self._astray else self._facts.index
 
     @property
     def last_read_index(self) -> int | None:
@@ -509,7 +514,7 @@ class Tailer:
         rest = length_hint(self._pending)
         if rest:
             return self._batch_end - self._step * (rest + 1)
-        index = self._facts.last_read_index
+        index = self._astray[1] if self._astray else self._facts.last_read_index
         return None if index < 0 else index
 
     @property
@@ -605,6 +610,7 @@ class Tailer:
         """Ends all iterators over the current batch, whose rest is then read by nobody."""
         deque(self._pending, maxlen=0)
         self._pending = self._payloads = _NOTHING
+        self._astray = None
 
     def _settle(self) -> None:
         """Gives back what was scanned but not handed out: the native tailer then stands where the caller thinks."""
@@ -616,14 +622,14 @@ class Tailer:
             resume = self._batch_end - self._step * rest
             before = resume - self._step
         if rest or self._astray:
-            # By index, and marked: where Ctrl-C strikes in here, the next call does it once more, and nothing is read
-            # twice or never.
-            self._astray = True
-            _boundary.checked(lib.cx_unread(self._number, resume, before), self._path)
-            self._forget()
-            self._astray = False
-        else:
-            self._pending = self._payloads = _NOTHING
+            # By index, and noted: where Ctrl-C strikes in here, the next call does it once more, and nothing is read
+            # twice or never. Nothing can strike between the note and the end of the batch, after which only the note
+            # tells how much of it was left.
+            self._astray = astray = self._astray or (resume, before)
+            deque(self._pending, maxlen=0)
+            _boundary.checked(lib.cx_unread(self._number, *astray), self._path)
+            self._astray = None
+        self._pending = self._payloads = _NOTHING
 
     def _scan(self, limit: int) -> int:
         """Scans the next batch into _batch; the number of its messages, 0 at the end."""
@@ -877,7 +883,7 @@ class Tailer:
     def _tick(self) -> None:
         """Tells the core the caller's time: a tailer of a Vanilla journal goes no further than the present cycle."""
         assert self._clock is not None
-        _boundary.checked(lib.cx_set_clock(self._number, self._clock() // 1_000_000), self._path)
+        _boundary.checked(lib.cx_set_clock(self._number, _boundary.clock_ms(self._clock)), self._path)
 
     def _persist(self, code: int, call: Callable[[], int]) -> int:
         code = _boundary.patiently(call, code, self._queue.timeout_ms)

@@ -335,6 +335,49 @@ def test_arithmetic(queue):
     assert queue.start_ms(DAY) == DAY * DAY_MS
 
 
+@pytest.mark.parametrize("wrong", [None, "5", 1.5, b"5", [5], object()], ids=repr)
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda queue, it: queue.index(it, 0),
+        lambda queue, it: queue.index(0, it),
+        lambda queue, it: queue.cycle_of(it),
+        lambda queue, it: queue.sequence_of(it),
+        lambda queue, it: queue.file_name(it),
+        lambda queue, it: queue.path_of(it),
+        lambda queue, it: queue.cycle_at(it),
+        lambda queue, it: queue.start_ms(it),
+        lambda queue, it: queue.date_of(it),
+        lambda queue, it: queue.index_of("2024-03-05", it),
+        lambda queue, it: queue.roll_cycle.cycle_at(0, [it]),
+        lambda queue, it: queue.roll_cycle.with_counts(index_spacing=[it]),
+        lambda queue, it: next(queue.tailer().spans(it)),
+    ],
+)
+def test_a_number_of_the_wrong_type_is_named(queue, ask, wrong):
+    """In words of the API, and without reckoning with it first: a cycle times a length of "5" would be a huge text."""
+    with pytest.raises(TypeError, match=r"(cycle|sequence|index|_ms|index_spacing|limit) is an int, not \w+"):
+        ask(queue, wrong)
+
+
+@pytest.mark.parametrize("reading", [None, "5", 1.5, b"5", [5]], ids=repr)
+def test_a_clock_that_tells_no_int_is_told(path, reading):
+    with px.open_queue(path, "a", clock=lambda: reading) as queue:
+        appender = queue.appender()
+        for append in (lambda: appender.append(b"x"), lambda: appender.append_many([b"x"])):
+            with pytest.raises(TypeError, match=r"what clock\(\) returns is an int, not \w+"):
+                append()
+        assert queue.count() == 0
+
+
+@pytest.mark.parametrize("reading", [1 << 63, -(1 << 63) - 1, 10**30, -1, (1 << 63) - 1])
+def test_a_clock_that_tells_no_time_is_told(path, reading):
+    with px.open_queue(path, "a", roll="TEST_SECONDLY", clock=lambda: reading) as queue:
+        with pytest.raises(px.UsageError, match="clock"):
+            queue.appender().append(b"x")
+        assert queue.count() == 0
+
+
 def test_refresh_sees_deleted_files(make, path, clock):
     with make() as queue, queue.appender() as appender:
         for _ in range(3):

@@ -157,6 +157,75 @@ with px.open_queue(path, "a") as queue:
     )
 
 
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("how", ["moves", "views", "spans"])
+def test_an_interrupted_loop_that_moves_or_views_goes_on(
+    tmp_path: Path, program: Program, how: str, direction: str, budget
+) -> None:
+    """The same where each turn of the loop moves the tailer, which gives back what was read ahead, and without copies."""
+    program(
+        f"""
+import random
+rng = random.Random(int(sys.argv[2]))
+armed = False
+def strike(*_):
+    global armed
+    if armed:
+        armed = False
+        raise KeyboardInterrupt
+signal.signal(signal.SIGVTALRM, strike)
+def moves():
+    for message in tailer:
+        seen.append(message)
+        tailer.move_to_index(tailer.index)
+def views():
+    for view in tailer.views():
+        seen.append(view)
+def spans():
+    for batch in tailer.spans(7):
+        seen.append(batch)
+def flat(item):
+    if not isinstance(item, tuple):
+        return [bytes(item)]
+    return [bytes(item.data[start:stop]) for start, stop in zip(item.starts, item.stops)]
+messages = [b"%d" % i for i in range(1_500 if {how!r} == "moves" else 30_000)]
+with px.open_queue(path, "a") as queue:
+    with queue.appender() as appender:
+        appender.append_many(messages)
+    if {direction!r} == "backward":
+        messages.reverse()
+    interrupted = 0
+    for _ in range(int(sys.argv[3])):
+        tailer = queue.tailer(start="start" if {direction!r} == "forward" else "end", direction={direction!r})
+        seen = []
+        while True:
+            try:
+                armed = True
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0.0001 + rng.random() * 0.002)
+                {how}()
+                armed = False
+                break
+            except KeyboardInterrupt:
+                interrupted += 1
+        found = [message for item in seen for message in flat(item)]
+        assert found == messages, next(pair for pair in zip(found + [None], messages + [None]) if pair[0] != pair[1])
+        # By the interpreter's own rules a signal's exception in a destructor is lost: none of ours is written in Python.
+        held = [batch.data for batch in queue.tailer().spans()]
+        calls = []
+        sys.setprofile(lambda frame, event, _: calls.append(frame.f_code.co_name) if event == "call" else None)
+        del held
+        sys.setprofile(None)
+        assert not calls, calls
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    assert interrupted > 3, interrupted
+""",
+        tmp_path / "q",
+        os.environ.get("PYCHRONIX_STRESS_SEED", "1"),
+        budget.of(3, 30, 300),
+        deadline_s=200,
+    )
+
+
 def test_waiting_for_a_lock_is_interrupted(tmp_path: Path, program: Program) -> None:
     program(
         _INTERRUPT
