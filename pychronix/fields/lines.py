@@ -45,6 +45,7 @@ _BYTES = {"bytes", "bytes_with_length", "rest"}
 
 _SPECIAL = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _ESCAPED = {"\\": "\\", "t": "\t", "n": "\n", "r": "\r"}
+_NUMBER = re.compile(r"-?(?:NaN|Infinity|[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)", re.ASCII)
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.|$)", re.DOTALL)
 
 
@@ -239,6 +240,20 @@ _MEMBERS: dict[type, tuple[str, Callable[[Any], object]]] = {
 }
 
 
+def _digits(value: Any) -> str | None:
+    """The text of a number, None for a number; what Python takes, too, such as "1_0", Java could not read."""
+    if not isinstance(value, str):
+        return None
+    if not _NUMBER.fullmatch(value):
+        raise ValueError(f"{value!r} is no number of Java's")
+    return value
+
+
+def _double(value: Any) -> float:
+    found = JavaDouble(value, _digits(value))
+    return float(found) if JavaDouble(float(found)).text == found.text else found
+
+
 def _date(value: Any) -> object:
     if isinstance(value, int):
         return JavaDate(value)
@@ -251,8 +266,8 @@ _OF_MEMBER: dict[str, Callable[[Any], object]] = {
     "Short": JavaShort,
     "Byte": JavaByte,
     "BigInteger": lambda value: JavaBigInteger(int(value)),
-    "Float": lambda value: JavaFloat(value, value if isinstance(value, str) else None),
-    "Double": lambda value: JavaDouble(value, value if isinstance(value, str) else None),
+    "Float": lambda value: JavaFloat(value, _digits(value)),
+    "Double": lambda value: _double(value),
     "BigDecimal": lambda value: Decimal(_a(str, value)),
     "Date": _date,
     "Class": lambda value: JavaClass(_a(str, value)),
