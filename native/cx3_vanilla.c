@@ -223,6 +223,7 @@ static int32_t add_block(cx3_queue *queue, cx3_blocks *blocks, const char *path,
     }
     block->base = base;
     block->index = index;
+    block->careful = false;
     block->used = blocks->now;
     block->swept = 0;
     blocks->mapped_bytes += bytes;
@@ -231,12 +232,26 @@ static int32_t add_block(cx3_queue *queue, cx3_blocks *blocks, const char *path,
     return 1;
 }
 
+/* Whether pages of a file are gone although it was not truncated: holes of an index file for which a full tmpfs has no room. They
+ * are zeros, as they read. */
+static bool only_holes(cx3_block *block)
+{
+    return block->index && cx_file_measure(&block->file) == 0 && block->file.size >= block->file.whole_bytes;
+}
+
 /* Once in a call: whether the file is still what it was. */
 static int32_t use_block(cx3_blocks *blocks, cx3_block *block)
 {
     if (__builtin_expect(block->used == blocks->now, 1))
         return 1;
     int32_t code = cx_file_lost(&block->file);
+    if (code < 0 && only_holes(block)) {
+        uint8_t *base;
+        block->careful = true;
+        if ((code = cx_file_remap(&block->file, CX_DATA, &base)) > 0)
+            block->base = base;
+        code = code < 0 ? code : 0;
+    }
     if (code == 0)
         code = cx_file_glance(&block->file);
     block->used = blocks->now;
@@ -305,20 +320,24 @@ int32_t cx3_blocks_lost(const cx3_blocks *blocks)
 {
     int32_t code = 0;
     for (int32_t i = 0; code == 0 && i < blocks->count; i++) {
-        if (blocks->blocks[i]->used == blocks->now)
-            code = cx_file_lost(&blocks->blocks[i]->file);
+        if (blocks->blocks[i]->used == blocks->now && (code = cx_file_lost(&blocks->blocks[i]->file)) < 0 && only_holes(blocks->blocks[i]))
+            code = 0;
     }
     return code;
 }
 
 /* --- cycles ------------------------------------------------------------------------------------------------------ */
 
-int64_t cx3_used(const uint8_t *slots, int64_t count)
+int64_t cx3_used(const cx3_queue *queue, const cx_file *file)
 {
-    int64_t low = 0, high = count;   /* V-3 */
+    int64_t low = 0, high = cx3_slots_within(queue, file->size);   /* V-3 */
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
-        if (cx_load_u64(slots + 8 * middle) != 0)
+        uint64_t entry = 0;
+        int32_t code = cx_file_peek(file, 8 * middle, &entry, sizeof entry);
+        if (code < 0)
+            return code;
+        if (entry != 0)
             low = middle + 1;
         else
             high = middle;
@@ -345,7 +364,9 @@ int32_t cx3_count(cx3_queue *queue, cx3_blocks *blocks, int64_t cycle, int64_t *
             continue;   /* gone since the directory was listed */
         if (block->file.size < queue->base.settings.index_block_bytes && (code = cx_file_measure(&block->file)) < 0)
             return code;
-        int64_t used = cx3_used(block->base, cx3_slots_within(queue, block->file.size));
+        int64_t used = cx3_used(queue, &block->file);
+        if (used < 0)
+            return (int32_t)used;
         if (used > 0) {
             *count = (number << queue->slot_bits) + used;
             if (*count > queue->entries)

@@ -49,6 +49,7 @@ typedef struct {
     int64_t cycle;
     uint64_t number;            /* of an index file; of a data file: entry >> block_bits, which holds the thread id, too */
     bool index;
+    bool careful;               /* an index file with pages that cannot be had: slots are peeked at first */
     uint64_t used;              /* when, in calls */
     int64_t swept;              /* from here on pages may be resident: see cx3_sweep */
 } cx3_block;
@@ -72,8 +73,8 @@ int32_t cx3_data_path(const cx3_queue *queue, int64_t cycle, int64_t thread, int
 /* The highest number after `prefix` among a directory's names, below `limit`: 0 with it in *highest (-1: there is none);
  * CX_E_NOT_FOUND without the directory. */
 int32_t cx3_highest(const char *directory, const char *prefix, int64_t limit, int64_t *highest);
-/* Used slots of an index file, of which so much is mapped: the first that is 0. */
-int64_t cx3_used(const uint8_t *slots, int64_t count);
+/* Used slots of an index file: the number of the first that is 0, or a code. No page is faulted in. */
+int64_t cx3_used(const cx3_queue *queue, const cx_file *file);
 /* Slots that lie within a file of this size. */
 static inline int64_t cx3_slots_within(const cx3_queue *queue, int64_t size)
 {

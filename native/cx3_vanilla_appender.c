@@ -82,12 +82,20 @@ static void keep_directories(cx3_appender *appender)
     }
 }
 
+/* A data file that no entry names goes again: its first message did not fit the disk. */
+static void close_data(cx3_appender *appender)
+{
+    if (appender->data.fd >= 0 && appender->write_at == 0)
+        unlink(appender->data.path);
+    cx_file_close(&appender->data);
+}
+
 static void leave_data(cx3_appender *appender)
 {
     if (appender->data.fd >= 0 && appender->data_dirty)
         keep_for_sync(appender, dup(appender->data.fd));
     appender->data_dirty = false;
-    cx_file_close(&appender->data);
+    close_data(appender);
 }
 
 static void leave_index(cx3_appender *appender)
@@ -109,7 +117,9 @@ static void leave_cycle(cx3_appender *appender)
 void cx3_close_appender(cx_appender *base)
 {
     cx3_appender *appender = (cx3_appender *)base;
-    cx_file_close(&appender->data);   /* nobody will ask for a flush any more */
+    if (*base->child.queue->alive == CX_ALIVE)
+        close_data(appender);   /* nobody will ask for a flush any more */
+    cx_file_close(&appender->data);
     cx_file_close(&appender->index);
     for (int32_t i = 0; i < appender->unsynced_count; i++)
         close(appender->unsynced[i]);
@@ -223,15 +233,15 @@ static int32_t find_free_slot(cx3_appender *appender)
         number = 0;
     if ((code = open_index(appender, number)) < 0)
         return code;
-    appender->slot = cx3_used(appender->slots, queue->slots);
     /* An empty file is followed only where the one before it is full: else its maker was, or a disk lost, something. */
-    while (appender->slot == 0 && appender->file > 0) {
-        int64_t empty = appender->file;
-        if ((code = open_index(appender, empty - 1)) < 0)
+    for (int64_t used; (used = cx3_used(queue, &appender->index)) != 0 || appender->file > 0;) {
+        if (used < 0)
+            return (int32_t)used;
+        appender->slot = used;
+        if (used > 0)
+            return 0;
+        if ((code = open_index(appender, appender->file - 1)) < 0)
             return code;
-        appender->slot = cx3_used(appender->slots, queue->slots);
-        if (appender->slot == queue->slots)
-            return open_index(appender, empty);
     }
     return 0;
 }

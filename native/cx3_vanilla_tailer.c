@@ -118,6 +118,8 @@ static int32_t load_slot(cx3_tailer *tailer, int64_t cycle, int64_t sequence, ui
     int64_t slot = sequence & (queue->slots - 1);
     if (8 * slot + 8 > block->file.size && ((code = cx_file_measure(&block->file)) < 0 || 8 * slot + 8 > block->file.size))
         return code;
+    if (__builtin_expect(block->careful, 0) && ((code = cx_file_peek(&block->file, 8 * slot, entry, 8)) <= 0 || *entry == 0))
+        return code < 0 ? code : 0;
     *entry = cx_load_u64(block->base + 8 * slot);   /* pairs with the CAS in publish(), resp. Java's */
     return *entry != 0;
 }
@@ -568,6 +570,10 @@ int32_t cx3_scan(cx_tailer *base, cx_batch *batch, int32_t limit, bool gather_th
     slots.count = step > 0 ? cx3_slots_within(queue, index_block->file.size) - slots.number : slots.number + 1;
     if (step > 0 && slots.count > queue->entries - sequence)
         slots.count = queue->entries - sequence;
+    if (index_block->careful) {   /* no further than the page that the slot lies in */
+        int64_t in_page = slots.number % (PAGE_BYTES / 8), count = step > 0 ? PAGE_BYTES / 8 - in_page : in_page + 1;
+        slots.count = count < slots.count ? count : slots.count;
+    }
     if (limit > slots.count)
         limit = (int32_t)slots.count;
     cx3_filling filling = {.batch = batch, .step = step};

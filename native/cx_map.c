@@ -153,6 +153,14 @@ int32_t cx_file_lost(const cx_file *file)
     return 0;
 }
 
+int32_t cx_file_peek(const cx_file *file, int64_t offset, void *to, size_t length)
+{
+    ssize_t got;
+    while ((got = pread(file->fd, to, length, offset)) < 0 && errno == EINTR) {
+    }
+    return got < 0 ? cx_fail_os(file->path, offset, "cannot read") : (size_t)got == length;
+}
+
 static cx_window *map_window(cx_file *file, int64_t offset, int64_t length)
 {
     cx_window *window = malloc(sizeof *window);
@@ -222,6 +230,13 @@ int32_t cx_reach_slowly(cx_file *file, int purpose, int64_t offset, int64_t leng
     file->window[purpose] = window;
     *out = window->base + (offset - window->offset);
     return 1;
+}
+
+int32_t cx_file_remap(cx_file *file, int purpose, uint8_t **base)
+{
+    cx_window_drop(file->window[purpose]);
+    file->window[purpose] = NULL;
+    return cx_reach(file, purpose, 0, 0, base);
 }
 
 /* --- growth and blocks ------------------------------------------------------------------------------------------- */

@@ -58,6 +58,12 @@ int32_t cx_file_glance(cx_file *file);
 /* 0, or CX_E_CORRUPT if the file was truncated under one of its windows. */
 int32_t cx_file_lost(const cx_file *file);
 
+/* Copies bytes without touching a mapping: 1; 0 if the file ends before; or a code. On a full tmpfs a hole can be read so, but not
+ * through a mapping, whose page would need room. */
+int32_t cx_file_peek(const cx_file *file, int64_t offset, void *to, size_t length);
+/* Maps the file anew after cx_file_lost: what was lost may be there. */
+int32_t cx_file_remap(cx_file *file, int purpose, uint8_t **base);
+
 int32_t cx_reach_slowly(cx_file *file, int purpose, int64_t offset, int64_t length, uint8_t **out);
 
 /* Address of [offset, offset + length), valid until the next cx_reach with the same purpose. Returns 1; 0 if the file ends
