@@ -1,5 +1,5 @@
-"""Typed fields beside Java 2026.4: every kind written by Java's Bytes is read by ours, and the other way round, with equal
-bytes; in excerpts of one .cq4 queue, too. Which bytes those are is in tests/unit/test_fields.py."""
+"""Typed fields beside Java 2026.4 and 5.26: every kind written by Java's Bytes is read by ours, and the other way round,
+with equal bytes; in excerpts of one .cq4 queue, too. Which bytes those are is in tests/unit/test_fields.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 
 import pytest
-from fix_java import JavaError, JavaPeer, unhex
+from fix_java import RELEASE, JavaError, JavaPeer, unhex
 
 import pychronix as px
 from pychronix.fields import FieldReader, FieldWriter
@@ -79,6 +79,12 @@ def value_of(text: str) -> object:
 
 def calls(*wanted: tuple[Any, ...]) -> str:
     return ",".join(":".join([name, *map(token, arguments)]) for name, *arguments in wanted)
+
+
+@pytest.fixture(params=[RELEASE, "5.26ea7"])
+def java(request: pytest.FixtureRequest, peer_of: Callable[[str], JavaPeer]) -> JavaPeer:
+    """A peer of each release in which every kind is proven both ways."""
+    return peer_of(request.param)
 
 
 Write = Callable[..., bytes]
@@ -181,6 +187,20 @@ def test_java_writes_the_same_bytes_and_reads_ours(java_write: Write, java_read:
     reader = FieldReader(raw, "v5")
     found = [reader.read_enum(Side) if kind == "enum" else getattr(reader, f"read_{kind}")() for _ in values]
     assert all(map(same, values, found)) and reader.remaining == 0
+
+
+@pytest.mark.java
+@pytest.mark.parametrize("kind", KINDS)
+def test_java_5_20_reads_what_we_write(peer_of: Callable[[str], JavaPeer], kind: str) -> None:
+    """It writes a few kinds in other ways: no negative int24, and the last chars in three bytes."""
+    _, read, values = KINDS[kind]
+    doc = FieldWriter("v5")
+    for value in values:
+        getattr(doc, f"write_{kind}")(value)
+    wanted = calls(*[(read, Token(("class", "Side"))) if kind == "enum" else (read,)] * len(values))
+    reply = peer_of("5.20.123").request("calls", hex=bytes(doc), do=wanted)
+    assert reply.fields["hex"] == "-"
+    assert all(same(value, value_of(row[1])) for value, row in zip(values, reply.rows, strict=True))
 
 
 def test_bytes_with_and_without_their_length(java_write: Write) -> None:
