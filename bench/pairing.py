@@ -56,7 +56,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the report. `ratio` is above 1 where pychronix is faster (or smaller)."""
+    """One comparison. `versus` is what somebody, `whose`, does; `ratio` is above 1 where pychronix is faster."""
 
     case: str
     what: str
@@ -64,6 +64,7 @@ class Row:
     unit: str
     ours: Samples
     versus: str | None = None
+    whose: str | None = None
     theirs: Samples | None = None
     ratio: Samples | None = None
     target: Target | None = None
@@ -85,6 +86,7 @@ class Row:
             "place": self.place,
             "unit": self.unit,
             "pychronix": self.ours.as_json(),
+            "whose": self.whose,
             "versus": self.versus,
             "theirs": self.theirs and self.theirs.as_json(),
             "target": target,
@@ -121,6 +123,7 @@ def compete(
             if turn >= 0:
                 rates[contestant.what].append(contestant.count * 1e9 / nanos)
         _progress(case, place, turn, rounds)
+    whose = {contestant.what: contestant.who for contestant in contestants}
     rows = []
     for contestant in contestants:
         if contestant.who != PYTHON:
@@ -137,6 +140,7 @@ def compete(
                     "msg/s",
                     Samples(tuple(ours)),
                     base if theirs else None,
+                    whose.get(base) if base is not None else None,
                     Samples(tuple(theirs)) if theirs else None,
                     Samples(tuple(a / b for a, b in zip(ours, theirs, strict=True))) if theirs else None,
                     target,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pychronix
 from bench.cases import Plan
-from bench.pairing import Row, Samples
+from bench.pairing import JAVA, PYCHRO, Row, Samples
 from bench.peer import RELEASE, RELEASE3, Peer, Pychro
 from pychronix._boundary import lib
 
@@ -70,22 +70,60 @@ def as_markdown(facts: dict[str, Any], rows: Mapping[str, Sequence[Row]]) -> str
         f"{facts['load_before'][0]:.1f} before and {facts['load_after'][0]:.1f} after. Medians (min to max) "
         "of interleaved rounds; ratios are medians of the rounds' ratios, above 1 where pychronix is faster.",
     ]
-    for section, title in (("results", "Java"), ("chronicle_3", "Java or pychro")):
-        if rows[section]:
-            lines += [
-                "",
-                f"| ratio | benchmark | where | pychronix | {title} | target |",
-                "|---|---|---|---|---|---|",
-                *map(_line, rows[section]),
-            ]
+    if rows["results"]:
+        lines += [
+            "",
+            "| ratio | benchmark | where | pychronix | Java | target |",
+            "|---|---|---|---|---|---|",
+            *map(_line, rows["results"]),
+        ]
+    if rows["chronicle_3"]:
+        lines += [
+            "",
+            "| to Java | to pychro | benchmark | where | pychronix | Java | pychro | target |",
+            "|---|---|---|---|---|---|---|---|",
+            *map(_line_of_two, _together(rows["chronicle_3"])),
+        ]
     return "\n".join(lines) + "\n"
 
 
 def _line(row: Row) -> str:
-    ratio = "" if row.ratio is None else f"**{row.ratio.median:.2f}x** ({_range(row.ratio, 1, '.2f')})"
-    theirs = "" if row.theirs is None else f"{row.versus}: {_amount(row.theirs, row.unit)}"
     ours = f"{_amount(row.ours, row.unit)}"
-    return f"| {ratio} | {row.case}: `{row.what}` | {row.place} | {ours} | {theirs} | {_target(row)} |"
+    return f"| {_ratio(row)} | {row.case}: `{row.what}` | {row.place} | {ours} | {_theirs(row)} | {_target(row)} |"
+
+
+def _together(rows: Sequence[Row]) -> list[list[Row]]:
+    """The comparisons of one thing that we do."""
+    found: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.case, row.what, row.place), []).append(row)
+    return list(found.values())
+
+
+def _line_of_two(rows: Sequence[Row]) -> str:
+    first = rows[0]
+    java, pychro = (next((row for row in rows if row.whose == whose), None) for whose in (JAVA, PYCHRO))
+    cells = [
+        _ratio(java),
+        _ratio(pychro),
+        f"{first.case}: `{first.what}`",
+        first.place,
+        _amount(first.ours, first.unit),
+        _theirs(java),
+        _theirs(pychro),
+        "; ".join(filter(None, map(_target, rows))),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _ratio(row: Row | None) -> str:
+    if row is None or row.ratio is None:
+        return ""
+    return f"**{row.ratio.median:.2f}x** ({_range(row.ratio, 1, '.2f')})"
+
+
+def _theirs(row: Row | None) -> str:
+    return "" if row is None or row.theirs is None else f"{row.versus}: {_amount(row.theirs, row.unit)}"
 
 
 def _release(peer: Peer | Pychro, release: str | None) -> str | None:
@@ -97,7 +135,7 @@ def _target(row: Row) -> str:
     if target is None:
         return ""
     if target.of_ratio:
-        limit = f"{target.limit:g}x"
+        limit = f"{target.limit:g}x" + (f" {row.whose}" if row.whose == PYCHRO else "")
     elif row.unit == "msg/s":
         limit = f"{target.limit / 1e6:g} M msg/s"
     else:
