@@ -114,6 +114,7 @@ WORDS = (
     (re.compile(r"\b(roll|format)=(?=[\"'])"), r"--\1 "),
     (re.compile(r": leave out roll=$"), ": leave out --roll"),
     (re.compile(r"\bentries_per_cycle\b"), "--entries-per-cycle"),
+    (re.compile(r"\b(index|data)_block_bytes="), r"--\1-block "),
     (re.compile(r"\b(index|data)_block_bytes\b"), r"--\1-block"),
     (re.compile(r"\b(line|thread)_(bytes|bits)\b"), r"--\1-\2"),
 )

@@ -44,12 +44,15 @@ def append(run: Run, tmp_path: Path) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     "options, settings",
     [
-        ([], {"roll_cycle": "DAYS", "entries_per_cycle": 1 << 40, "index_block_bytes": 16 << 20, "data_block_bytes": 64 << 20}),
+        ([], {"roll_cycle": "DAYS", "entries_per_cycle": 1 << 40, "index_block_bytes": 16 << 20}),
         (
             ["--roll", "hours", "--index-block", "4K", "--data-block", "1M", "--thread-bits", 20],
             {"roll_cycle": "HOURS", "index_block_bytes": 4096, "data_block_bytes": 1 << 20, "thread_bits": 20},
         ),
-        (["--roll", "yyyyMMdd/HHmm", "--entries-per-cycle", 65536], {"roll_cycle": "CUSTOM", "entries_per_cycle": 65536}),
+        (
+            ["--roll", "yyyyMMdd/HHmm", "--entries-per-cycle", 65536, "--index-block", "512K"],
+            {"roll_cycle": "CUSTOM", "entries_per_cycle": 65536, "data_block_bytes": 64 << 20},
+        ),
     ],
     ids=str,
 )  # fmt: skip
@@ -125,6 +128,7 @@ def test_roll_files_without_table_store_are_no_place_for_a_journal(run: Run, que
         (["--format", "indexed", "--roll", "DAYS"], "an Indexed journal does not roll: leave out --roll"),
         (["--format", "vanilla", "--roll", "FOO"], "unknown cycle 'FOO' of a Vanilla journal; one of SECONDS, "),
         (["--format", "vanilla", "--entries-per-cycle", 7], "--entries-per-cycle is a power of two within 256.."),
+        (["--format", "vanilla", "--entries-per-cycle", 256], "every other cycle; --index-block 2048"),
         (["--format", "vanilla", "--index-block", 7], "--index-block is a power of two within 1024.."),
         (["--format", "vanilla", "--thread-bits", 40], "--thread-bits is within 8..32, not 40"),
         (["--format", "indexed", "--line-bytes", 48], "--line-bytes is a power of two within 16..4096, not 48"),

@@ -249,8 +249,11 @@ def test_objects_are_json_that_tells_their_class(value: object, text: str) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["[]", "{}", '{"Unknown": 1}', '{"Integer": []}', '{"Date": "x"}', '{"ByteBuffer": 1}', '{"class": 1, "text": "x"}',
-     '{"class": "x", "bytes": "zz"}', '{"Double": "1_0"}', '{"Float": "inf"}', '{"serialized": null}', "nonsense", '{"BigInteger": "x"}', "[" * 100_000],
+    [
+        "[]", "{}", '{"Unknown": 1}', '{"Integer": []}', '{"Date": "x"}', '{"ByteBuffer": 1}', '{"Double": "1_0"}',
+        '{"Float": "inf"}', '{"class": 1, "text": "x"}', '{"class": "x", "bytes": "zz"}', '{"serialized": null}',
+        '{"BigInteger": "x"}', "nonsense", "[" * 100_000,
+    ],
 )  # fmt: skip
 def test_json_that_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(px.UsageError, match=r"field 1 \(object\): "):
