@@ -199,8 +199,10 @@ static int32_t open_queue(cx_queue *base)
     const cx_settings *settings = &base->settings;
     cx_listing_init(&queue->listing, &queue->roll, base->path, false);
     if (settings->shift < 32 || settings->shift > 62 || settings->stride < 1 || settings->block_bytes < 4096
-        || settings->index_count < 8 || settings->index_spacing < 1 || strlen(base->path) >= CX_PATH_MAX - CX_FORMAT_MAX - 32)
+        || settings->index_count < 8 || settings->index_spacing < 1)
         return cx_fail(CX_E_USAGE, base->path, -1, 0, "queue settings out of range");
+    if (strlen(base->path) >= CX_PATH_MAX - CX_FORMAT_MAX - 32)
+        return cx_fail(CX_E_USAGE, NULL, -1, (int64_t)strlen(base->path), "the path of the queue is too long for the names of its files");
     int32_t code = cx_roll_init(&queue->roll, queue->base.settings.format, ".cq4", queue->base.settings.length_ms, queue->base.settings.epoch_ms);
     if (code < 0)
         return code;

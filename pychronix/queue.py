@@ -763,7 +763,9 @@ class Queue:
             if start not in ("start", "end"):
                 raise UsageError(f"unknown start {start!r}", hint='one of "start", "end", or an index')
         elif start is not None:
-            _boundary.int64(start, "start")
+            start = _boundary.int64(start, "start")
+            if start < 0:
+                raise UsageError(f"an index is not negative: {start}")
         if name is not None:
             if not isinstance(name, str):
                 raise TypeError(f"the name of a tailer is str, not {type(name).__name__}")

@@ -110,6 +110,23 @@ def test_nul_in_a_path_is_told(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_path_without_room_for_the_names_of_files_is_told(tmp_path):
+    path = os.path.join(tmp_path, *["d" * 200] * 19)
+    path = os.path.join(path, "e" * (4020 - len(path)))
+    with pytest.raises(px.UsageError, match="the path of the queue is too long"):
+        px.open_queue(path, "a")
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "start, error",
+    [(-1, px.UsageError), (-(1 << 63), px.UsageError), (1 << 63, px.UsageError), (1.5, TypeError), (b"end", TypeError)],
+)
+def test_a_start_that_is_no_index(queue, start, error):
+    with pytest.raises(error, match=r"index|start"):
+        queue.tailer(start=start)
+
+
 def test_weekly_is_not_created_and_the_reason_given(path):
     with pytest.raises(px.UnsupportedFormatError, match="Java cannot reopen a WEEKLY queue"):
         px.open_queue(path, "a", roll="WEEKLY")
