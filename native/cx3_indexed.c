@@ -14,7 +14,8 @@
  *  I-2  Bases are written without holes, each equal to where the line before ends: so the end is found by binary search, and a
  *       base that differs is damage.
  *  I-3  One writer: it holds the exclusive lock of path.index (of this open file: another appender of the same process meets it,
- *       too). Java takes no lock and cannot be kept out; that it wrote is seen before anything is stored, if it is seen at all.
+ *       too; a forked child keeps it with the descriptor while it lives, unless the parent closes its appender). Java takes no
+ *       lock and cannot be kept out; that it wrote is seen before anything is stored, if it is seen at all.
  *  I-4  What may fail (growth, blocks of a full disk, mapping) is done before anything is published.
  *  I-5  What an appender writes is Java's byte by byte. Where Java has no answer:
  *       - an empty excerpt that would be a line's first entry, and so 0, gets one byte of padding before it;
@@ -1010,6 +1011,8 @@ static int32_t scan_forward(i3_tailer *tailer, cx_batch *batch, int32_t limit, c
         k = 0;
     }
     sweep_both(tailer, first);
+    if (count == 0)   /* the first entry is another by now: damage in the making, which the next call meets */
+        return 0;
     return finish_batch(tailer, batch, data, at - first->start, count, equal ? length : -1);
 }
 

@@ -3,7 +3,8 @@
 The decision hidden here is what a Vanilla or Indexed journal is taken for. Neither format records its configuration, and a
 reader that is configured otherwise than the writer was addresses nonsense (spec chronicle-3, 2.13 and 3.6). So what the
 files betray is inferred (cycles from directory names, block sizes from file lengths, thread-id bits from the names of data
-files), and what they do not (entries per cycle, line size) is Java's default unless the caller says otherwise.
+files, line sizes from the index), and what they do not (entries per cycle) is Java's default unless the caller says
+otherwise.
 
 Rules
 - Only names, lengths and a few index entries are read here; nothing is written.
@@ -34,6 +35,8 @@ _SAMPLED_ENTRIES = 4096  # ... and index entries of each.
 _VISITED_DIRECTORIES = 1 << 12  # Whoever is sent into a foreign tree comes back.
 _DATE_PARTS = 8  # Six from year to second, and some literals between.
 _MIN_THREAD_BITS, _MAX_THREAD_BITS = 8, 32
+_LINE_SIZES = (64, 128, 32, 256, 512, 1 * KIB, 2 * KIB, 4 * KIB, 16)  # Likely ones first; 64 is Java's default.
+_LINES_LOOKED_AT = 64 * KIB  # Bytes of an index file that tell the size of its lines.
 _PID_MAX = "/proc/sys/kernel/pid_max"
 
 _INDEX_FILE = re.compile(r"index-(\d+)")
@@ -60,7 +63,7 @@ class Chronicle3Options(TypedDict, total=False):
     synchronous: bool
     """Every append is on disk when it returns (Java: synchronous)."""
     line_bytes: int
-    """Indexed: size of an index line (Java: cacheLineSize), 64 by default."""
+    """Indexed: size of an index line (Java: cacheLineSize), 64 by default; found out as soon as a line is full."""
 
 
 def _integer(option: str, options: Chronicle3Options, default: int | None = None) -> int:
@@ -538,8 +541,13 @@ def _indexed(
     if roll is not None:
         raise UsageError("an Indexed journal does not roll: leave out roll=")
     base = indexed_base(path)
-    line = _integer("line_bytes", options, 64)
-    _check_power_of_two("line_bytes", line, 16, 4 * KIB)
+    differences: list[str] = []
+    line = _integer("line_bytes", options, _LINE_SIZES[0])
+    _check_power_of_two("line_bytes", line, min(_LINE_SIZES), max(_LINE_SIZES))
+    found = _line_size(base + ".index", line)
+    if found != line and "line_bytes" in options:
+        differences.append(f"the journal's line_bytes is {found}, not {line} as asked for")
+    line = found
     data_bytes = _integer("data_block_bytes", options, 128 * MIB)
     if not 4 * KIB <= data_bytes <= MAX_BLOCK_BYTES or data_bytes % 8:
         raise UsageError(f"data_block_bytes is within {4 * KIB}..{MAX_BLOCK_BYTES}, not {data_bytes}")
@@ -563,7 +571,40 @@ def _indexed(
         0,
         bool(options.get("synchronous", False)),
         line,
-    ), []
+    ), differences
+
+
+def _line_size(index_path: str, expected: int) -> int:
+    """The size of an index line: what is expected, unless the beginning of the file fits another and not that one."""
+    try:
+        with open(index_path, "rb") as file:
+            # What a writer adds while we read is in the second copy before anything behind it can be in the first.
+            early = file.read(_LINES_LOOKED_AT)
+            file.seek(0)
+            late = file.read(_LINES_LOOKED_AT)
+    except OSError:
+        return expected  # It is created, or opening it says what is wrong.
+    return next((size for size in (expected, *_LINE_SIZES) if _are_lines(early, late, size)), expected)
+
+
+def _are_lines(early: bytes, late: bytes, size: int) -> bool:
+    """Whether the beginning of an index file makes sense with lines of a size (spec 3.2).
+
+    Each base is where the line before ended, ends do not go backward, and nothing follows the first entry that is 0.
+    """
+    line = struct.Struct(f"<q{(size - 8) // 4}i")
+    end = 0
+    for at in range(0, len(late) - size + 1, size):
+        base, *entries = line.unpack_from(late, at)
+        if base != end and (base or entries[0]):
+            return False
+        for place, entry in enumerate(entries):
+            if not entry:
+                return not early[at + 8 + 4 * place :].strip(b"\0")
+            if base + abs(entry) < end:
+                return False
+            end = base + abs(entry)
+    return True
 
 
 def missing(path: str, format: str) -> NotFoundError:
