@@ -20,16 +20,19 @@ import base64
 import contextlib
 import datetime
 import errno
+import importlib
 import itertools
 import json
+import logging
 import os
 import re
 import select
 import sys
+import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, NamedTuple, NoReturn, TextIO
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TextIO
 
 import pychronix as px
 from pychronix.errors import EncodingError, IndexRangeError, ReadOnlyError
@@ -47,6 +50,9 @@ from pychronix.fields import (
     write_fields,
 )
 from pychronix.follow import follow
+
+if TYPE_CHECKING:
+    from pychronix import tcp
 
 __all__ = ["main", "main_entry"]
 
@@ -411,7 +417,7 @@ class Message:
     index: int
     payload: bytes
     meta: bool
-    queue: px.Queue
+    queue: px.Queue | None  # None of one that came over TCP: the source does not tell what it serves.
 
 
 # Control characters that do not occur in text. Those that do are the ones file(1) knows: 07 to 0D, ESC and NEL.
@@ -492,8 +498,8 @@ def _as_json(message: Message) -> bytes:
         {
             "index": message.index,
             "index_hex": f"{message.index:#x}",
-            "cycle": message.queue.cycle_of(message.index),
-            "sequence": message.queue.sequence_of(message.index),
+            "cycle": None if message.queue is None else message.queue.cycle_of(message.index),
+            "sequence": None if message.queue is None else message.queue.sequence_of(message.index),
             "length": len(message.payload),
             "meta": message.meta or None,
         }
@@ -521,7 +527,7 @@ def _as_fields(layout: Sequence[Field], *, json_array: bool) -> Callable[[Messag
 
 
 def _values_of(layout: Sequence[Field], message: Message) -> list[object]:
-    doc = FieldReader(message.payload, dialect_of(message.queue.format))
+    doc = FieldReader(message.payload, _dialect(message.queue))
     what = f"cannot read {message.index:#x} as these fields"
     try:
         values = read_fields(doc, layout)
@@ -547,6 +553,11 @@ OUTPUTS: dict[str, Callable[[Message], bytes]] = {
     "json": _as_json,
     "raw": _as_raw,
 }
+
+
+def _dialect(queue: px.Queue | None) -> str:
+    """How typed fields are written; over TCP as the Javas write them that speak its protocol."""
+    return dialect_of("vanilla" if queue is None else queue.format)
 
 
 def _shown_as(options: argparse.Namespace) -> Callable[[Message], bytes]:
@@ -581,13 +592,22 @@ def _add_cat(parser: argparse.ArgumentParser) -> None:
 
 def _cat(options: argparse.Namespace) -> None:
     shown = _shown_as(options)
+    start: int | str
     for given, name in ((options.fields, "--fields"), (options.date, "--date")):
         against = "--meta" if name == "--fields" else "--reverse"
         if given is not None and getattr(options, against[2:]):
             raise _WrongUsageError(f"{name} and {against} do not go together")
+    if _is_remote(options.queue):
+        if options.reverse or options.meta:
+            raise _WrongUsageError("a source sends neither backward nor metadata: leave out --reverse and --meta")
+        # Where local queues have their end: behind the last message.
+        start = "start" if options.start is None else "now" if options.start == "end" else options.start
+        with _remote_tailer(options, start) as remote:
+            _print(itertools.islice(_remote_messages(remote), options.count), shown)
+        return
     with _open(options) as queue, queue.tailer() as tailer:
         tailer.meta = options.meta
-        start: int | str = options.start if options.start is not None else ("end" if options.reverse else "start")
+        start = options.start if options.start is not None else ("end" if options.reverse else "start")
         tailer.direction = "backward" if options.reverse else "forward"
         if options.date is not None:
             _move_to_date(queue, tailer, options.date)
@@ -642,6 +662,9 @@ def _add_tail(parser: argparse.ArgumentParser) -> None:
 
 def _tail(options: argparse.Namespace) -> None:
     shown = _shown_as(options)
+    if _is_remote(options.queue):
+        _tail_remote(options, shown)
+        return
     count = 10 if options.count is None and options.date is None else options.count
     with _open(options) as queue, queue.tailer() as tailer:
         if options.date is not None:
@@ -746,8 +769,16 @@ def _append_from(descriptor: int, name: str, options: argparse.Namespace) -> Non
     reads = _reads(descriptor, name)
     batches = iter([[b"".join(reads)]]) if options.raw else _pieces(reads, options.delimiter)
     total = 0
-    opened = _open(options, "a" if options.create else "r+", hint="--create makes one")
-    with opened as queue, queue.appender() as appender:
+    with contextlib.ExitStack() as stack:
+        queue: px.Queue | None = None
+        appender: px.Appender | tcp.RemoteAppender
+        if _is_remote(options.queue):
+            if options.create or options.format or options.roll:
+                raise _WrongUsageError("a source makes no queue: leave out --create, --format and --roll")
+            appender = stack.enter_context(_tcp().RemoteAppender(*_address(options.queue)))
+        else:
+            queue = stack.enter_context(_open(options, "a" if options.create else "r+", hint="--create makes one"))
+            appender = stack.enter_context(queue.appender())
         encode = _encoder(options, queue, name)
         try:
             for batch in batches:
@@ -764,13 +795,13 @@ def _append_from(descriptor: int, name: str, options: argparse.Namespace) -> Non
             _report_appended(total, appender.last_index)
 
 
-def _encoder(options: argparse.Namespace, queue: px.Queue, name: str) -> Callable[[bytes, int], bytes] | None:
+def _encoder(options: argparse.Namespace, queue: px.Queue | None, name: str) -> Callable[[bytes, int], bytes] | None:
     """What makes an excerpt of a piece of the input and its number; None if it is one already."""
     if options.text:
         return lambda piece, number: _as_java_text(piece, number, name)
     if options.fields is None:
         return None
-    layout, dialect = options.fields, dialect_of(queue.format)
+    layout, dialect = options.fields, _dialect(queue)
     values_of = values_of_array if options.json_lines else values_of_line
 
     def encode(piece: bytes, number: int) -> bytes:
@@ -846,6 +877,116 @@ def _pieces(reads: Iterable[bytes], delimiter: bytes) -> Iterator[list[bytes]]:
         yield pieces
     if pending:
         yield [bytes(pending)]
+
+
+# --- tcp -------------------------------------------------------------------------------------------------------------
+
+
+def _tcp() -> types.ModuleType:
+    """The module, imported when a command needs it: asyncio takes longer to import than most commands to run."""
+    return importlib.import_module("pychronix.tcp")
+
+
+def _is_remote(queue: str) -> bool:
+    return queue.startswith("tcp://")
+
+
+def _address(url: str) -> tuple[str, int]:
+    try:
+        address: tuple[str, int] = _tcp().parse_address(url)
+    except px.UsageError as error:
+        raise _WrongUsageError(_told(error)) from error
+    return address
+
+
+def _remote_tailer(options: argparse.Namespace, start: int | str) -> tcp.RemoteTailer:
+    place: int | str | datetime.datetime = start
+    cycle: str | tuple[int, int] = options.roll or "DAYS"
+    try:
+        if options.date is not None:
+            place = datetime.datetime.fromisoformat(options.date)
+        if options.entries_per_cycle is not None:
+            if cycle not in _tcp().CYCLES:
+                raise _WrongUsageError("--entries-per-cycle needs --roll SECONDS, MINUTES, HOURS or DAYS")
+            cycle = (_tcp().CYCLES[cycle][0], options.entries_per_cycle)
+        tailer: tcp.RemoteTailer = _tcp().RemoteTailer(*_address(options.queue), place, cycle=cycle)
+    except px.UsageError as error:
+        raise _WrongUsageError(_told(error)) from error
+    except ValueError as error:
+        raise _WrongUsageError(f"--date: {error}") from error
+    return tailer
+
+
+def _remote_messages(tailer: tcp.RemoteTailer) -> Iterator[Message]:
+    for index, payload in tailer.with_index():
+        yield Message(index, payload, False, None)
+
+
+def _tail_remote(options: argparse.Namespace, shown: Callable[[Message], bytes]) -> None:
+    if options.count is not None and options.count > 1:
+        raise _WrongUsageError("a source finds its last message alone: -n 1, -n 0, or cat for all of them")
+    with _remote_tailer(options, "now" if options.count == 0 else "end") as tailer:
+        if not options.follow:
+            _print(itertools.islice(_remote_messages(tailer), options.count), shown)
+            return
+        out = _Output()
+        while True:
+            while (payload := tailer.read(POLL_MS_MAX / 1000)) is not None:
+                out.write(shown(Message(tailer.last_read_index or 0, payload, False, None)))
+            out.sleep(0)
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    _add_queue(parser)
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="HOST",
+        help="address to listen on (default: 127.0.0.1, this machine alone); there is no authentication",
+    )  # fmt: skip
+    parser.add_argument("--port", type=_number, default=0, metavar="N", help="port to listen on (default: a free one)")
+    parser.add_argument("--read-only", action="store_true", help="nobody may append through this source")
+    _add_chronicle3(parser)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    if options.port > 65535:
+        raise _WrongUsageError(f"a port is at most 65535, not {options.port}")
+    out = _Output()
+
+    def ready(source: tcp.Source) -> None:
+        out.write(f"{source.url}\n".encode())
+        out.flush()
+
+    logging.basicConfig(format="pychronix: %(message)s", level=logging.WARNING)
+    with _open(options, "r" if options.read_only else "r+") as queue:
+        _tcp().serve_forever(queue, options.host, options.port, read_only=options.read_only, ready=ready)
+
+
+def _add_replicate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="tcp://host:port of a source, or a queue of the same format")
+    _add_queue(parser)
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is appended, until Ctrl-C")
+    parser.add_argument(
+        "--format", choices=["cq5", "vanilla", "indexed"], metavar="FORMAT",
+        help="what the source serves, if the replica is to be made (default cq5): no source tells",
+    )  # fmt: skip
+    parser.add_argument("--roll", metavar="NAME", help="its roll cycle, likewise (default: FAST_DAILY; vanilla: DAYS)")
+    parser.add_argument("-v", "--verbose", action="store_true", help="at the end say how many")
+    _add_chronicle3(parser, roll=False)
+
+
+def _replicate(options: argparse.Namespace) -> None:
+    with contextlib.ExitStack() as stack:
+        source: str | px.Queue = options.source
+        if _is_remote(options.source):
+            _address(options.source)
+        else:
+            source = stack.enter_context(_open(argparse.Namespace(**{**vars(options), "queue": options.source})))
+            if options.format is None and options.roll is None:
+                options.format, options.roll = source.format, source.roll_cycle if source.roll_cycle.length_ms else None
+        queue = stack.enter_context(_open(options, "a"))
+        copied = _tcp().replicate(source, queue, follow=options.follow)
+        if options.verbose:
+            _write_stderr(f"copied {_counted(copied, 'excerpt')}\n")
 
 
 # --- info ------------------------------------------------------------------------------------------------------------
@@ -1124,5 +1265,21 @@ COMMANDS = (
         "byte 8F, as an empty message is in Java.",
         _add_append,
         _append,
+    ),
+    Command(
+        "serve",
+        "serve a queue over TCP",
+        "Serves a queue to remote tailers, sinks and remote appenders, Java's (Chronicle 3) and ours, until Ctrl-C. Prints "
+        "its address, tcp://host:port, once it listens.",
+        _add_serve,
+        _serve,
+    ),
+    Command(
+        "replicate",
+        "copy what a source has, at the same indexes",
+        "Copies what a queue lacks of a source, at the same indexes, making the queue if there is none. May be killed at "
+        "any moment and run again; nobody else may append to the replica.",
+        _add_replicate,
+        _replicate,
     ),
 )

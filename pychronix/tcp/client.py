@@ -725,6 +725,8 @@ class RemoteAppender:
             known.unsure = len(batch.due)
             if isinstance(error, NackError):
                 error.refused = batch.refused
+            elif isinstance(error, RemoteError) and batch.due:
+                error.hint = f"{len(batch.due)} of the messages sent may have been appended or not"
             raise
         finally:
             if batch.indexes:
