@@ -34,6 +34,9 @@ typedef struct {
     cx_window *gathered;        /* memory for messages out of several files, REGION_BYTES long */
     int64_t cycle_from_ms, cycle_to_ms;   /* the clock's cycle holds while it reads in this range */
     int64_t clock_cycle;
+    /* No cycle after the first and up to the second of these existed when the journal's directory was changed last. */
+    int64_t none_after, none_until;
+    struct timespec none_change;
 } cx3_tailer;
 
 _Static_assert(sizeof(cx3_tailer) <= CX3_TAILER_BYTES, "cx3_vanilla_format allocates this much");
@@ -276,16 +279,43 @@ static int64_t clock_cycle(cx3_tailer *tailer)
     return tailer->clock_cycle;
 }
 
+/* Whether step_on looked in vain before, and the directory says that nothing was made since. */
+static bool none_since(const cx3_tailer *tailer, int64_t cycle, int64_t last, struct timespec *change)
+{
+    return tailer->none_after == cycle && last <= tailer->none_until && change->tv_sec == tailer->none_change.tv_sec
+        && change->tv_nsec == tailer->none_change.tv_nsec;
+}
+
+/* Where no cycle exists, none needs to be tried before the directory changes; where one does, its first message may come. */
+static int32_t note_none(cx3_tailer *tailer, int64_t cycle, int64_t last, const struct timespec *change)
+{
+    int64_t existing = INT64_MAX;
+    int32_t code = cx_listing_neighbour(&tailer->queue->listing, cycle, 1, &existing);
+    if (code >= 0 && existing > last) {
+        tailer->none_after = cycle;
+        tailer->none_until = existing - 1;
+        tailer->none_change = *change;
+    }
+    return code < 0 ? code : 0;
+}
+
 /* The first message of a cycle after `cycle` and not after the clock's, if there is one: 1, 0 or a code. Each turn tries another
  * cycle: one that exists, or one of the last few. */
 static int32_t step_on(cx3_tailer *tailer, int64_t cycle, cx3_record *record)
 {
+    cx_listing *listing = &tailer->queue->listing;
     int64_t last = clock_cycle(tailer);
+    struct timespec change;
+    if (cycle >= last)
+        return 0;
+    bool flat = tailer->queue->roll.depth == 0, settled = flat && cx_listing_settled(listing, &change);
+    if (settled && none_since(tailer, cycle, last, &change))
+        return 0;
     for (int64_t next = cycle + 1; next <= last; next++) {
         int32_t code;
         if (next < last - PROBES) {
             int64_t existing;
-            if ((code = cx_listing_neighbour(&tailer->queue->listing, next - 1, 1, &existing)) < 0)
+            if ((code = cx_listing_neighbour(listing, next - 1, 1, &existing)) < 0)
                 return code;
             next = code > 0 && existing < last - PROBES ? existing : last - PROBES;
         }
@@ -296,7 +326,7 @@ static int32_t step_on(cx3_tailer *tailer, int64_t cycle, cx3_record *record)
             return 1;
         }
     }
-    return 0;
+    return settled ? note_none(tailer, cycle, last, &change) : 0;
 }
 
 static int32_t settle_forward(cx3_tailer *tailer, cx3_record *record)
@@ -621,6 +651,7 @@ int32_t cx3_open_tailer(cx_tailer *base, const char *name)
     cx3_tailer *tailer = (cx3_tailer *)base;
     tailer->queue = (cx3_queue *)base->child.queue;
     tailer->cycle_from_ms = INT64_MAX;   /* an empty range: the first look at the clock computes it */
+    tailer->none_after = INT64_MAX;
     if (name != NULL)
         return cx_fail(CX_E_UNSUPPORTED, tailer->queue->base.path, -1, 0, "a Vanilla journal has no named tailers: it has nowhere to keep "
                        "their positions");

@@ -134,6 +134,22 @@ static bool walk(const cx_listing *listing, DIR *top, cycle_list *list)
     return whole;
 }
 
+static bool settled(const struct timespec *change)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)(now.tv_sec - change->tv_sec) * 1000 + (now.tv_nsec - change->tv_nsec) / 1000000 > SETTLE_MS;
+}
+
+bool cx_listing_settled(const cx_listing *listing, struct timespec *change)
+{
+    struct stat facts;
+    if (fstat(listing->fd, &facts) != 0)
+        return false;
+    *change = facts.st_mtim;
+    return settled(change);
+}
+
 /* Under the lock. */
 static bool still_true(const cx_listing *listing, const struct stat *facts)
 {
@@ -152,9 +168,7 @@ static int32_t list_cycles(cx_listing *listing)
         return cx_fail_os(listing->path, -1, "cannot stat the queue");
     if (still_true(listing, &facts))
         return 0;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    int64_t age_ms = (int64_t)(now.tv_sec - facts.st_mtim.tv_sec) * 1000 + (now.tv_nsec - facts.st_mtim.tv_nsec) / 1000000;
+    bool long_ago = settled(&facts.st_mtim);
     int64_t begun_ns = monotonic_ns();
     DIR *directory = open_below(listing->fd, ".");
     if (directory == NULL)
@@ -174,7 +188,7 @@ static int32_t list_cycles(cx_listing *listing)
     listing->change = facts.st_mtim;
     listing->walked_ns = monotonic_ns();
     listing->walk_ns = listing->walked_ns - begun_ns;
-    listing->settled = listing->roll->depth > 0 || age_ms > SETTLE_MS;
+    listing->settled = listing->roll->depth > 0 || long_ago;
     return 0;
 }
 

@@ -37,6 +37,8 @@ void cx_listing_close(cx_listing *listing);
 int32_t cx_listing_neighbour(cx_listing *listing, int64_t cycle, int32_t direction, int64_t *found);
 /* All of them, ascending, as cx_queue_cycles. */
 int64_t cx_listing_all(cx_listing *listing, int64_t *cycles, int64_t capacity);
+/* When the directory changed last; false if that was so short a time ago that another change might not show. */
+bool cx_listing_settled(const cx_listing *listing, struct timespec *change);
 /* The next question reads the directory again, whatever its time says (we made a file ourselves, or must know exactly). */
 void cx_listing_stale(cx_listing *listing);
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,30 @@ def test_late_messages_of_the_day_before_are_found_until_one_of_today_is(make: M
     clock.forward(DAY_MS)
     assert list(tailer) == []
     assert list(queue.tailer()) == [b"yesterday", b"late", b"too late", b"today"]
+
+
+@pytest.mark.parametrize("days", [1, 4, 6, 400])
+@pytest.mark.parametrize("made", ["nothing", "an empty directory", "an empty index file"])
+@pytest.mark.parametrize("roll", ["DAYS", "yyyy/MM/dd"])
+def test_a_polling_tailer_finds_what_appears(make: Make, clock: Clock, days: int, made: str, roll: str) -> None:
+    queue = make(roll=roll, entries_per_cycle=E)
+    fill(queue, clock, {0: 1})
+    tailer = queue.tailer()
+    assert tailer.read() == b"0:0"
+    clock.forward(days * DAY_MS)
+    cycle = Path(queue.path) / queue.file_name(DAY + days)
+    if made != "nothing":
+        cycle.mkdir(parents=True)
+    if made == "an empty index file":
+        (cycle / "index-0").write_bytes(bytes(1024))
+    for directory in [Path(queue.path), *Path(queue.path).rglob("*")]:
+        os.utime(directory, (1, 1))  # Nothing has happened for long.
+    for _ in range(3):
+        assert tailer.read() is None
+    clock.forward(DAY_MS)
+    assert tailer.read() is None
+    late = fill(queue, clock, {-1 - days: 1, -1: 2, 0: 1})
+    assert list(tailer.with_index()) == late
 
 
 def test_the_end_is_after_the_last_message_there_is(queue: px.Queue, clock: Clock) -> None:
