@@ -140,8 +140,6 @@ def _told(error: Exception) -> str:
         if error.hint and type(error) in HINTS and pid != os.getpid():
             hint = HINTS[type(error)]
             error.hint = None if hint is None else hint.format(pid=pid)
-        if isinstance(error, px.CorruptError) and error.hint is None and (error.path or "").endswith(".index"):
-            error.hint = "were its lines made with another --line-bytes than 64, or than was given?"
         error.message = _in_options(error.message)
         error.hint = error.hint and _in_options(error.hint)
         return str(error)
@@ -1120,7 +1118,7 @@ def _told_facts(facts: dict[str, Any]) -> Iterator[str]:
             "entries": _told_entries(facts["entries_per_cycle"]) if "entries_per_cycle" in facts else None,
             "index block": _told_size(facts.get("index_block_bytes"), assumed),
             "data block": _told_size(facts.get("data_block_bytes"), assumed),
-            "index line": _told_size(facts.get("line_bytes"), assumed),
+            "index line": _told_size(facts.get("line_bytes"), ""),
             "thread bits": facts.get("thread_bits"),
             "index": "differs from cycle to cycle" if len(pages) > 1 else "".join(map(_told_page, pages)) or None,
             "epoch": f"{facts['epoch_ms']} ms" if facts.get("epoch_ms") else None,

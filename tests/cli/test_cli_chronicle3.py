@@ -86,11 +86,15 @@ def test_an_indexed_journal_is_made_and_named_by_any_of_its_files(run: Run, appe
     assert b"two\none\n\ntwo\n" == run("tail", "-n", 4, tmp_path / "q", *options).out
 
 
-def test_another_line_size_than_the_writers_is_hinted_at(run: Run, tmp_path: Path) -> None:
+def test_another_line_size_than_javas_default_is_found_out(run: Run, tmp_path: Path) -> None:
     journal = unpack_fixture("v3/indexed", tmp_path)["l128"].path
-    code, _, err = run("tail", journal)
-    assert (1, 1) == (code, err.count("\n"))
-    assert "; were its lines made with another --line-bytes than 64, or than was given?\n" in err
+    given = run("cat", journal, "--line-bytes", 128)
+    assert (0, "") == (given.code, given.err)
+    assert len(given.out) > 1000
+    assert given == run("cat", journal)
+    code, out, err = run("cat", journal, "--line-bytes", 64)
+    assert (0, given.out) == (code, out)
+    assert f"pychronix: warning: {journal}: the journal's --line-bytes is 128, not 64 as asked for\n" == err
 
 
 def test_the_format_of_an_existing_queue_wins_with_a_warning(
@@ -247,6 +251,6 @@ def test_info_of_an_indexed_journal_says_what_its_files_do_not_tell(run: Run, tm
     make(tmp_path / "i", [0], format="indexed", data_block_bytes=65536, index_block_bytes=4096)
     text = run("info", tmp_path / "i.data").out.decode()
     assert text.startswith(f"{tmp_path}/i\n  format       indexed\n")
-    assert "  index line   64 bytes (as given, or Java's default: the files do not tell)\n" in text
+    assert "  index line   64 bytes\n" in text
     assert "  messages     2, padding entries included\n" in text
     assert "roll" not in text and "state" not in text
