@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -143,6 +144,30 @@ def test_the_reference_has_every_command_and_option(command: cli.Command) -> Non
     short = {"--follow": "-f", "--count": "-n"} if command.name == "tail" else {}
     named = set(re.findall(r"(?<=[\[ ])--?[a-z-]+|\[Chronicle 3.x\]", line))
     assert named == {short.get(option, option) for option in options_of(command)}
+
+
+def test_the_example_on_the_command_line_runs(tmp_path: Path) -> None:
+    (example,) = blocks("console")
+    # Indexes hold the day, and only the reader of a terminal sees the two streams as one.
+    shown = re.sub("0x[0-9a-f]+", "0x", "".join(line for line in example.splitlines(True) if not line.startswith("$")))
+    commands = "\n".join(line[2:] for line in example.splitlines() if line.startswith("$"))
+    program = f'pychronix() {{ "{sys.executable}" -m pychronix "$@"; }}\n{commands}\n'
+    environ = {**os.environ, "PYTHONPATH": str(Path(px.__file__).resolve().parents[1])}
+    done = subprocess.run(
+        ["sh"], input=program, cwd=tmp_path, env=environ, text=True, check=False, timeout=120,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert shown == re.sub("0x[0-9a-f]+", "0x", done.stdout)
+
+
+def test_the_json_of_objects_is_read_as_it_is_documented() -> None:
+    text = (ROOT / "docs" / "fields.md").read_text()
+    objects = re.findall(r'`(\{"[^`]*\})`', text)
+    assert 12 == len(objects)
+    layout = px.fields.parse_layout("object")
+    for example in objects:
+        if "..." not in example:
+            assert example == px.fields.line_of(layout, px.fields.values_of_line(layout, example))
 
 
 def test_the_options_of_chronicle_3_are_described() -> None:

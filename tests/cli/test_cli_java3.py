@@ -177,6 +177,26 @@ def test_thirty_kinds_of_field_are_printed_as_java_reads_them(run: Run, tmp_path
                 assert [excerpt.data] == list(queue.tailer()), excerpt.kind
 
 
+def test_an_object_that_java_serialized_without_its_length_reaches_to_the_end(run: Run, tmp_path: Path) -> None:
+    """As Java writes with useCompressedObjectSerializer=false."""
+    fixture = unpack_fixture("v3/fields", tmp_path)["fields-raw"]
+    excerpt = field_excerpts(fixture)[0]
+    first = next(n for n, call in enumerate(excerpt.fields) if getattr(call.write[1], "type", None) == "pojo")
+    kinds = [kind_of(call, size) for call, size in zip(excerpt.fields, sizes(excerpt.fields), strict=True)]
+    fields = ["--fields", ",".join([*kinds[:first], "object"])]
+    code, out, err = run("cat", fixture.path, "-n", 1, "-o", "json", *fields)
+    assert (0, "") == (code, err)
+    found = json.loads(out)
+    check(values_of(excerpt)[:first], found[:first], excerpt.kind)
+    rest = excerpt.data[excerpt.fields[first - 1].position + 1 :]
+    assert [{"class": SERIALIZED["pojo"], "serialized": rest.hex(), "framed": False}] == found[first:]
+    (tmp_path / "line").write_bytes(out)
+    command = ["append", tmp_path / "q", tmp_path / "line", "--create", "--format", "vanilla", "--json-lines", *fields]
+    assert (0, b"", "") == run(*command)
+    with px.open_queue(tmp_path / "q") as queue:
+        assert [excerpt.data] == list(queue.tailer())
+
+
 @pytest.mark.parametrize("form", ["vanilla", "indexed"])
 def test_java_reads_the_journal_that_append_wrote(run: Run, java3: Java3Peer, tmp_path: Path, form: str) -> None:
     fixture = unpack_fixture("v3/fields", tmp_path)["fields"]
