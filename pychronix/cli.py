@@ -343,11 +343,12 @@ def _open(options: argparse.Namespace, mode: str = "r", *, hint: str | None = No
         raise _WrongUsageError(_told(error)) from error
 
 
-def _add_queue(parser: argparse.ArgumentParser) -> None:
+def _add_queue(parser: argparse.ArgumentParser, *, remote: bool = False) -> None:
     parser.add_argument(
         "queue",
         metavar="QUEUE",
-        help="directory of the queue; of an Indexed journal its path without .index and .data, or one of these files",
+        help="directory of the queue; of an Indexed journal its path without .index and .data, or one of these files"
+        + ("; or tcp://host:port of a source" if remote else ""),
     )
 
 
@@ -571,7 +572,7 @@ def _shown_as(options: argparse.Namespace) -> Callable[[Message], bytes]:
 
 
 def _add_cat(parser: argparse.ArgumentParser) -> None:
-    _add_queue(parser)
+    _add_queue(parser, remote=True)
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument(
         "-s",
@@ -647,7 +648,7 @@ def _extent(queue: px.Queue) -> str:
 
 
 def _add_tail(parser: argparse.ArgumentParser) -> None:
-    _add_queue(parser)
+    _add_queue(parser, remote=True)
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("-n", "--count", type=_number, metavar="N", help="the last N messages (10)")
     begin.add_argument(
@@ -708,7 +709,7 @@ def _print(messages: Iterable[Message], shown: Callable[[Message], bytes]) -> No
 
 
 def _add_append(parser: argparse.ArgumentParser) -> None:
-    _add_queue(parser)
+    _add_queue(parser, remote=True)
     parser.add_argument(
         "file", metavar="FILE", nargs="?", default="-", help="what to append (default, or -: standard input)"
     )

@@ -251,6 +251,8 @@ def test_info_of_an_indexed_journal_says_what_its_files_do_not_tell(run: Run, tm
     make(tmp_path / "i", [0], format="indexed", data_block_bytes=65536, index_block_bytes=4096)
     text = run("info", tmp_path / "i.data").out.decode()
     assert text.startswith(f"{tmp_path}/i\n  format       indexed\n")
-    assert "  index line   64 bytes\n" in text
+    assert (
+        "  data block   128 MiB (as given, or Java's default: the files do not tell)\n  index line   64 bytes\n" in text
+    )
     assert "  messages     2, padding entries included\n" in text
     assert "roll" not in text and "state" not in text

@@ -247,9 +247,7 @@ def test_a_journal_of_a_running_java_is_printed_and_written_again(
         assert outcomes(queue, everything, index) == outcomes(copy, everything, copied)
 
 
-SETTINGS_OF = {"entries": "--entries-per-cycle", "line": "--line-bytes", "format": "--roll", "index_block": "--index-block",
-               "data_block": "--data-block", "cycle": "--roll"}  # fmt: skip
-UNTOLD = {"entries", "line"}  # What no file tells.
+UNTOLD = {"entries": "--entries-per-cycle"}  # What no file tells.
 JOURNALS = [name for name in fixture3_names() if name != "v3/fields"]
 
 
@@ -257,7 +255,7 @@ JOURNALS = [name for name in fixture3_names() if name != "v3/fields"]
 def test_hex_equals_the_dump_of_the_java_that_wrote_it(run: Run, tmp_path: Path, name: str) -> None:
     for journal, fixture in unpack_fixture(name, tmp_path).items():
         given = {key: value for key, value in fixture.expected["options"].items() if key in UNTOLD}
-        options = [part for key, value in given.items() for part in (SETTINGS_OF[key], value)]
+        options = [part for key, value in given.items() for part in (UNTOLD[key], value)]
         wanted = [f"{index}\t{data.hex()}" for index, data in fixture.excerpts]
         for path in [fixture.path, *(f"{fixture.path}.{end}" for end in ("data", "index")[: 2 * ("indexed" in name)])]:
             code, out, err = run("cat", path, "-o", "hex", *options)
@@ -278,7 +276,7 @@ def test_info_agrees_with_java(run: Run, tmp_path: Path, name: str) -> None:
     for journal, fixture in unpack_fixture(name, tmp_path).items():
         expected = fixture.expected
         options = expected["options"]
-        given = [part for key in UNTOLD & set(options) for part in (SETTINGS_OF[key], options[key])]
+        given = [part for key in set(UNTOLD) & set(options) for part in (UNTOLD[key], options[key])]
         facts = json.loads(run("info", "--json", fixture.path, *given).out)
         assert expected["format"] == facts["format"]
         assert expected["count"] + len(expected.get("padding", [])) == facts["count"], journal
