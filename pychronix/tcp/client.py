@@ -239,7 +239,7 @@ class RemoteTailer:
         self.reconnects = 0
         """How many connections were made after the first one."""
         # What is known of the source: when it was lost, how often in a row, and where it drops us.
-        self._reached = False
+        self._reached = False  # It has answered once.
         self._failures = 0
         self._lost_at = self._retry_at = 0.0
         self._ask_next = False
@@ -544,7 +544,7 @@ class RemoteTailer:
                 self._ask(Action.QUERY, received)
                 state.awaited = 1
             return
-        state.synced = True
+        state.synced = self._reached = True
         if self._start == END and self._received is None:
             # The next connection is to begin at the same place, whatever was appended meanwhile.
             self._start = index
@@ -594,7 +594,6 @@ class RemoteTailer:
                 raise
             if self._reached:
                 self.reconnects += 1
-            self._reached = True
             self._state.heard = time.monotonic()
             return True
 
@@ -606,6 +605,10 @@ class RemoteTailer:
         if self._failures == 0:
             self._lost_at = time.monotonic()
         self._back_off()
+        if not self._reached:
+            raise self._line.failed(f"is this a source? It {how} before it answered:")
+        if self._retry is not None and time.monotonic() - self._lost_at > self._retry:
+            raise self._line.failed(f"for {self._retry:g} s nothing came of any connection to")
         if state.progress or not state.synced or not dropped:
             return
         # It was dropped at once, again. After the very excerpt: it is one that Java sends and then stumbles over.

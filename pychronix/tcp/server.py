@@ -238,12 +238,12 @@ class _Client(asyncio.Protocol):
         except ProtocolError as error:
             fault = error
             commands = list(error.decoded)
+        if decoder.kept != before:
+            self._hub.waiting(self, decoder.kept - before)
         if commands:
             self._hub.execute(self, commands)
         if fault is not None:
             self._hub.drop(self, fault.message)
-        elif decoder.kept != before:
-            self._hub.waiting(self, decoder.kept - before)
 
     @property
     def kept(self) -> int:
@@ -388,7 +388,8 @@ class _Hub:
             self.drop(client, f"there are {self._max_clients} clients already")
             return
         raw = client.transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        with suppress(OSError):  # It went away already.
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def left(self, client: _Client) -> None:
         self._clients.discard(client)
@@ -403,7 +404,8 @@ class _Hub:
         log.warning("client %s dropped: %s", client.peer, reason)
         raw = client.transport.get_extra_info("socket")
         if raw is not None and not client.transport.is_closing():
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            with suppress(OSError):
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._unsubscribe(client)
         client.transport.abort()
 
@@ -539,7 +541,8 @@ class _Hub:
                 continue
             try:
                 idle = self._serve(client)
-            except ChronixError as error:
+            except Exception as error:
+                self._failed(error)
                 self.drop(client, str(error))
                 continue
             if not idle and not client.paused:
@@ -626,6 +629,12 @@ class _Hub:
         else:
             reader.close()
 
+    @staticmethod
+    def _failed(error: Exception) -> None:
+        """The other clients are served whatever happens to one; but what is no error of the queue's is ours."""
+        if not isinstance(error, ChronixError):
+            log.error("a defect in the source", exc_info=error)
+
     # Live clients.
 
     def _schedule_poll(self) -> None:
@@ -657,7 +666,8 @@ class _Hub:
             return
         try:
             batch = reader.read()
-        except ChronixError as error:
+        except Exception as error:
+            self._failed(error)
             self._live_reader = None
             reader.close()
             for client in list(self._live):

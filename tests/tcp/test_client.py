@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -361,6 +362,43 @@ def test_patience_has_its_limit(tail: Tail) -> None:
         tailer.read()
 
 
+def test_what_is_no_source_is_told(listen: Listen, tail: Tail) -> None:
+    """It ends the connection, or says nothing, or speaks another protocol."""
+    hang = threading.Event()
+
+    def serve(peer: Peer, number: int) -> None:
+        peer.asked()
+        if number == 1:
+            hang.wait(PATIENCE)
+        elif number == 2:
+            peer.raw.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            peer.asked()
+
+    tailer = tail(listen(serve).port, heartbeat_timeout_ms=50)
+    with pytest.raises(RemoteError, match="is this a source"):
+        tailer.read()
+    with pytest.raises(RemoteError, match=r"silent for 0\.05 s"):
+        tailer.read()
+    hang.set()
+    with pytest.raises(ProtocolError, match="1347703880 bytes"):
+        tailer.read()
+
+
+def test_patience_with_a_source_that_answers_and_no_more(listen: Listen, tail: Tail) -> None:
+    served = [True]
+
+    def serve(peer: Peer, _: int) -> None:
+        peer.asked()
+        if served.pop() if served else False:
+            peer.send(SYNC_IDX, -1)
+            peer.excerpt(1, b"one")
+
+    tailer = tail(listen(serve).port, retry_ms=50, backoff_ms_max=10)
+    with pytest.raises(RemoteError, match="nothing came of any connection"):
+        assert [b"one"] == list(tailer.follow())
+    assert 1 == tailer.last_read_index
+
+
 def test_a_read_with_a_timeout_does_not_wait_for_the_source(tail: Tail) -> None:
     def serve(peer: Peer, _: int) -> None:
         peer.asked()
@@ -491,31 +529,30 @@ def test_an_excerpt_that_java_cannot_send_is_told_and_not_skipped(java: Java, ta
     assert [b"3, shortened", b"4"] == list(itertools.islice(tailer.follow(), 2))
 
 
-def test_a_stream_that_is_cut_at_any_byte(listen: Listen, tail: Tail) -> None:
-    """The source ends the connection after 1, 2, 3 ... bytes; the tailer gets all, once."""
+def test_a_stream_that_is_cut_at_any_byte(listen: Listen, tail: Tail, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source ends five connections after 1, 2, 3 ... bytes; the tailer gets all, once."""
+    monkeypatch.setattr("pychronix.tcp.client._STUCK_ATTEMPTS", 1000)
     excerpts = [(index, bytes([65 + index]) * (5 * index)) for index in range(5)]
+    cut = [0]
 
     def serve(peer: Peer, number: int) -> None:
         asked = peer.asked()[1]
-        stream = b""
-        stream += SYNC_IDX.to_bytes(4, "little", signed=True) + asked.to_bytes(8, "little", signed=True)
+        stream = struct.pack("<iq", SYNC_IDX, asked)
         for index, payload in excerpts:
             if index >= asked:
-                stream += len(payload).to_bytes(4, "little") + index.to_bytes(8, "little") + payload
-        stream += IN_SYNC.to_bytes(4, "little", signed=True) + bytes(8)
-        if number < limit[0]:
-            peer.raw.sendall(stream[: limit[0]])
+                stream += struct.pack("<iq", len(payload), index) + payload
+        stream += struct.pack("<iq", IN_SYNC, 0)
+        if number < 5:
+            # The first answer is the sign that this is a source at all.
+            peer.raw.sendall(stream[: max(cut[0], 12) if number == 0 else cut[0]])
         else:
             peer.raw.sendall(stream)
             peer.asked()
 
-    for cut in range(1, 12 * 7 + 50):
-        limit = [cut % 40 + 1 if cut < 40 else cut]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pychronix.tcp.client._STUCK_ATTEMPTS", 1000)
-            tailer = tail(listen(serve).port, backoff_ms_max=1, sleep=lambda seconds: None)
-            assert excerpts == list(tailer.with_index())
-            tailer.close()
+    for cut[0] in range(1, 12 * 7 + 50 + 1):
+        tailer = tail(listen(serve).port, backoff_ms_max=1, sleep=lambda seconds: None)
+        assert excerpts == list(tailer.with_index())
+        tailer.close()
 
 
 # --- RemoteAppender --------------------------------------------------------------------------------------------------

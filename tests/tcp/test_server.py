@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import random
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tcp_kit import (
@@ -373,6 +376,32 @@ def test_an_unknown_action_resets(cycles: px.Queue, serve: Serve, connect: Conne
     peer.command(99, 0)
     with pytest.raises(ConnectionResetError):
         peer.raw.recv(1)
+
+
+def test_noise_does_no_harm(queue: px.Queue, serve: Serve, connect: Connect, budget: Any) -> None:
+    """Random bytes, half of them behind a good command: the source lives, and its bookkeeping of halves is right."""
+    randomness = random.Random(23)
+    source = serve(queue, max_excerpt_bytes=5000)
+    heads = [
+        struct.pack("<qq", action, size) for action in (1, 2, 10, 20, 21, 30, 99) for size in (-1, 0, 5, 4000, 6000)
+    ]
+    for number in range(budget.of(100, 1000, 20_000)):
+        peer = connect(source.port)
+        noise = b"".join(
+            randomness.choice([*heads, randomness.randbytes(randomness.randint(0, 40))])
+            for _ in range(randomness.randint(1, 6))
+        )
+        with contextlib.suppress(ConnectionError):
+            peer.raw.sendall(noise)
+        peer.reset() if number % 2 else peer.close()
+    wait_until(lambda: source.clients == 0)
+    # All of what may wait in halves is free again.
+    peers = [connect(source.port) for _ in range(4)]
+    for peer in peers:
+        peer.command(SUBMIT, 5000, b"x" * 4900)
+    for peer in peers:
+        peer.raw.sendall(b"x" * 100)
+        assert ACK == peer.message().size
 
 
 def test_half_a_command_is_waited_for(queue: px.Queue, serve: Serve, connect: Connect) -> None:
