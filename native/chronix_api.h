@@ -158,8 +158,9 @@ void cx_appender_free(uintptr_t appender);
 
 /* Appends one message; returns its index. The fast path. */
 int64_t cx_append(uintptr_t appender, const void *data, size_t length);
-/* Begins an excerpt that is appended later: *begun_ms is what to give cx_append_begun then. Returns 0. */
-int32_t cx_begin(uintptr_t appender, int64_t *begun_ms);
+/* Begins an excerpt that is appended later: returns what to give cx_append_begun then, or CX_ANY_TIME if cx_append will do. */
+#define CX_ANY_TIME 9223372036854775807
+int64_t cx_begin(uintptr_t appender);
 /* cx_append, into the cycle of the time at which the excerpt was begun where the format's Java does so (Vanilla, spec 2.10). */
 int64_t cx_append_begun(uintptr_t appender, const void *data, size_t length, int64_t begun_ms);
 /* Appends `count` messages that lie back to back in data, lengths[i] bytes each, under one lock and one clock reading.

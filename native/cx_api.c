@@ -361,15 +361,18 @@ int64_t cx_append(uintptr_t appender, const void *data, size_t length)
                 __builtin_expect(length <= CX_MESSAGE_MAX, 1) ? format->append(self, data, length) : cx_too_long(self->child.queue, length));
 }
 
-static int32_t begin(const cx_appender *self, int64_t *begun_ms)
+static int64_t begin(const cx_appender *self)
 {
-    *begun_ms = self->child.queue->format->cycle_at_begin ? cx_clock_ms(&self->child, 0, 0) : CX_CLOCK_NOW;
-    return 0;
+    if (!self->child.queue->format->cycle_at_begin)
+        return CX_ANY_TIME;
+    int64_t now_ms = cx_clock_ms(&self->child, 0, 0);
+    return now_ms >= 0 ? now_ms : cx_fail(CX_E_USAGE, self->child.queue->path, -1, now_ms, "the clock reads %lld ms, in no cycle",
+                                          (long long)now_ms);
 }
 
-int32_t cx_begin(uintptr_t appender, int64_t *begun_ms)
+int64_t cx_begin(uintptr_t appender)
 {
-    ON_APPENDER(appender, append, "appender", begin(self, begun_ms));
+    ON_APPENDER(appender, append, "appender", begin(self));
 }
 
 static int64_t append_begun(cx_appender *self, const void *data, size_t length, int64_t begun_ms)
@@ -377,7 +380,7 @@ static int64_t append_begun(cx_appender *self, const void *data, size_t length, 
     if (length > CX_MESSAGE_MAX)
         return cx_too_long(self->child.queue, length);
     int64_t set_ms = self->child.set_ms;
-    if (begun_ms != CX_CLOCK_NOW)
+    if (begun_ms != CX_ANY_TIME)
         self->child.set_ms = begun_ms;
     int64_t index = self->child.queue->format->append(self, data, length);
     self->child.set_ms = set_ms;

@@ -42,14 +42,23 @@ _COPY_BELOW = 1 << 16  # Copying a small bytearray is quicker than borrowing its
 _UINT32_MAX = (1 << 32) - 1
 
 # A global is found faster than an attribute of lib. For the same reason no closure in append() may refer to its data.
-_cx_append = lib.cx_append
-_NOW = lib.CX_CLOCK_NOW
+_cx_append, _cx_begin, _cx_append_begun = lib.cx_append, lib.cx_begin, lib.cx_append_begun
+_ANY_TIME = lib.CX_ANY_TIME
 
 
 @lru_cache(maxsize=16)
 def _equal_lengths(length: int, count: int) -> CData:
     """The lengths of a chunk of records, for the native call, which only reads them."""
     return _boundary.lengths_pointer(array("I", (length,)) * count)
+
+
+def _lengths(messages: Sequence[Buffer]) -> CData:
+    """The lengths of a chunk of messages, for the native call. To find them equal is quicker than to store them."""
+    lengths = list(map(len, messages))  # type: ignore[arg-type]
+    first = lengths[0]
+    if lengths[-1] == first and lengths.count(first) == len(lengths):
+        return _equal_lengths(first, len(lengths))
+    return _boundary.lengths_pointer(array("I", lengths))
 
 
 class Indexes(Sequence[int]):
@@ -134,7 +143,7 @@ class ExcerptBuffer(FieldWriter):
     def __init__(self, appender: Appender, meta: bool, dialect: str) -> None:
         FieldWriter.__init__(self, dialect)
         self._appender = appender
-        self._begun_ms = _NOW
+        self._begun_ms = _ANY_TIME
         self._meta = meta
         self.discarded = False
         self.index: int | None = None
@@ -163,7 +172,7 @@ class ExcerptBuffer(FieldWriter):
         else:
             appender = self._appender
             begun_ms = self._begun_ms
-            self.index = appender.append(done) if begun_ms == _NOW else appender._append_begun(done, begun_ms)
+            self.index = appender.append(done) if begun_ms == _ANY_TIME else appender._append_begun(done, begun_ms)
 
 
 class Appender:
@@ -221,11 +230,14 @@ class Appender:
         """
         if isinstance(messages, (str, bytes, bytearray, memoryview)):
             raise TypeError(f"append_many takes an iterable of messages, not one {type(messages).__name__}: use append")
+        listed = messages if type(messages) is list else None  # Slices of a list are quicker than its iterator.
         rest = iter(messages)
         pieces: list[range] = []
         limit = _FIRST_CHUNK
+        at = 0
         try:
-            while chunk := list(islice(rest, limit)):
+            while chunk := list(islice(rest, limit)) if listed is None else listed[at : at + limit]:
+                at += len(chunk)
                 size = self._append_chunk(chunk, pieces)
                 limit = max(1, min(_CHUNK_MESSAGES, _CHUNK_BYTES * len(chunk) // (size or 1)))
             if durable and pieces:
@@ -425,18 +437,21 @@ class Appender:
             return lib.cx_append(self._number, raw, len(raw))
 
     def _begin(self) -> int:
-        """Begins an excerpt: what _append_begun takes when it is finished, or _NOW where that does not matter."""
-        self._tick()
-        begun_ms = _boundary.out_int64()
-        _boundary.checked(lib.cx_begin(self._number, begun_ms), self._path)
+        """Begins an excerpt: what _append_begun takes when it is finished, or _ANY_TIME where that does not matter."""
+        begun_ms = _cx_begin(self._number)
+        if begun_ms < 0:
+            raise _boundary.error_for(begun_ms, self._path)
         # A format to which it does not matter once need not be asked again.
-        self._begins = begun_ms[0] != _NOW
-        return begun_ms[0]
+        self._begins = begun_ms != _ANY_TIME
+        return begun_ms
 
     def _append_begun(self, data: bytes, begun_ms: int) -> int:
-        index = self._checked(lambda: lib.cx_append_begun(self._number, data, len(data), begun_ms))
-        self._announce()
-        return index
+        index = _cx_append_begun(self._number, data, len(data), begun_ms)
+        return index if index >= 0 else self._append_begun_again(index, data, begun_ms)
+
+    def _append_begun_again(self, code: int, data: bytes, begun_ms: int) -> int:
+        """What follows an _append_begun that gave ``code``."""
+        return self._persist(code, lambda: lib.cx_append_begun(self._number, data, len(data), begun_ms))
 
     def _append_meta(self, data: bytes) -> None:
         self._checked(lambda: lib.cx_append_meta(self._number, data, len(data)))
@@ -445,8 +460,7 @@ class Appender:
     def _append_chunk(self, chunk: Sequence[Buffer], pieces: list[range]) -> int:
         """Appends all of a chunk and adds their indexes to ``pieces``; returns the number of bytes."""
         try:
-            lengths = array("I", map(len, chunk))  # type: ignore[arg-type]
-            pointer = _boundary.lengths_pointer(lengths)
+            pointer = _lengths(chunk)
             size = lib.cx_total_length(pointer, len(chunk))
             joined = b"" if size > _CHUNK_BYTES and len(chunk) > 1 else b"".join(chunk)
         except (TypeError, OverflowError, BufferError):
@@ -519,6 +533,16 @@ class ObservedAppender(Appender):
         return index
 
     append.__doc__ = Appender.append.__doc__
+
+    def _begin(self) -> int:
+        self._tick()
+        return super()._begin()
+
+    def _append_begun(self, data: bytes, begun_ms: int) -> int:
+        self._tick()
+        index = super()._append_begun(data, begun_ms)
+        self._announce()
+        return index
 
     def close(self) -> None:
         super().close()

@@ -213,6 +213,15 @@ def test_append_many_of_many(queue, appender, count):
     assert stored(queue) == [message or b"\x8f" for message in messages]
 
 
+@pytest.mark.parametrize("sizes", [(5, 5, 5), (5, 6, 5), (5, 5, 6), (6, 5, 5), (300, 300, 300), (300, 299, 300)])
+@pytest.mark.parametrize("kind", [list, tuple, iter])
+def test_append_many_of_lengths_that_are_equal_or_nearly(queue, appender, sizes, kind):
+    messages = [bytes([at + 1]) * size for at, size in enumerate(sizes)]
+    for _ in range(2):
+        appender.append_many(kind(messages))
+    assert stored(queue) == messages * 2
+
+
 def test_append_many_of_large_messages_keeps_to_its_chunks(queue, appender):
     rng = random.Random(5)
     messages = [rng.randbytes(rng.choice((1, 100, 300_000, 2_000_000))) for _ in range(60)]

@@ -263,3 +263,15 @@ def test_an_excerpt_in_flight_belongs_to_the_cycle_it_was_begun_in(make: Make, c
     assert appender.last_index == DAY * E
     assert appender.append(b"next") == (DAY + 1) * E + 1
     assert list(queue.tailer()) == [b"begun before midnight", b"after midnight", b"next"]
+
+
+def test_an_excerpt_begun_before_1970_is_refused_at_once(make: Make, path: Path, clock: Clock) -> None:
+    appender = make().appender()
+    clock.now_ms = -1
+    with pytest.raises(px.UsageError, match="in no cycle"):
+        with appender.writing() as document:
+            document.write(b"never")
+    clock.now_ms = DAY * DAY_MS
+    with appender.writing() as document:
+        document.write(b"some day")
+    assert document.index == DAY * E
