@@ -37,6 +37,7 @@ typedef struct {
     int64_t slot;               /* where the next entry is tried; all before it are used (V-3) */
     int64_t cycle_from_ms, cycle_to_ms;   /* the clock's cycle holds while it reads in this range */
     int64_t clock_cycle;
+    bool rolled;                          /* no file of the cycle was opened yet */
     bool data_dirty, index_dirty;         /* messages in the open files since the last sync() */
     bool directories_dirty;               /* files were made in the cycle since then */
     bool unsynced_lost;                   /* there were too many to keep */
@@ -188,7 +189,8 @@ static int32_t take_data_file(cx3_appender *appender, int64_t number)
     appender->write_at = 0;
     appender->entry = ((uint64_t)appender->thread << queue->position_bits) + ((uint64_t)number << queue->block_bits);
     appender->directories_dirty = true;
-    appender->base.info.rolls++;
+    appender->base.info.rolls += appender->rolled;
+    appender->rolled = false;
     return 0;
 }
 
@@ -279,6 +281,7 @@ static int32_t enter(cx3_appender *appender, int64_t cycle)
     if (__builtin_expect(cycle != appender->base.info.cycle, 0)) {
         leave_cycle(appender);
         appender->base.info.cycle = cycle;
+        appender->rolled = true;
     }
     if (__builtin_expect(thread != appender->thread, 0)) {
         if ((uint64_t)thread >> appender->queue->base.settings.thread_bits != 0)

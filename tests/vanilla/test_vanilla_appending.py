@@ -275,3 +275,18 @@ def test_an_excerpt_begun_before_1970_is_refused_at_once(make: Make, path: Path,
     with appender.writing() as document:
         document.write(b"some day")
     assert document.index == DAY * E
+
+
+def test_on_cycle_hears_of_cycles_and_not_of_their_files(make: Make, path: Path, clock: Clock) -> None:
+    heard: list[tuple[int, str, bool]] = []
+    queue = make(on_cycle=lambda *what: heard.append(what))
+    with queue.appender() as appender:
+        appender.append_many([b"x" * 1000] * 50)  # A dozen data files.
+        clock.forward(DAY_MS)
+        appender.append(b"x")
+    today, tomorrow = str(path / TODAY), str(path / TOMORROW)
+    assert heard == [(DAY, today, True), (DAY, today, False), (DAY + 1, tomorrow, True), (DAY + 1, tomorrow, False)]
+    heard.clear()
+    with queue.tailer() as tailer:
+        assert len(list(tailer)) == 51
+    assert heard == [(DAY, today, True), (DAY, today, False), (DAY + 1, tomorrow, True), (DAY + 1, tomorrow, False)]

@@ -276,7 +276,7 @@ def test_few_entries_fill_a_cycle_and_no_more(make: Make, clock: Clock) -> None:
 
 
 def test_every_index_of_a_long_cycle_is_found(make: Make, budget: object) -> None:
-    count = budget.of(60_000, 2_000_000, 20_000_000)  # type: ignore[attr-defined]
+    count = budget.of(60_000, 20_000_000, 20_000_000)  # type: ignore[attr-defined]
     queue = make(index_block_bytes=65536, data_block_bytes=1 << 20)
     with queue.appender() as appender:
         for start in range(0, count, 100_000):
