@@ -340,6 +340,8 @@ def _open(options: argparse.Namespace, mode: str = "r", *, hint: str | None = No
         error.hint = hint
         raise
     except px.UsageError as error:
+        if error.hint and "format=" in error.hint and not hasattr(options, "format"):
+            error.hint = f"{options.queue} is none"  # What only reads has no --format.
         raise _WrongUsageError(_told(error)) from error
 
 
