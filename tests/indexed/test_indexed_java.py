@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import struct
 from pathlib import Path
 
 import pytest
 from fix_java3 import Java3Peer
-from indexed_kit import SHAPES, Shape, assert_same_files, lengths_like, message, read_journal
+from indexed_kit import SHAPES, Shape, assert_same_files, index_file, lengths_like, message, read_journal
 
 import pychronix as px
 
@@ -136,20 +137,24 @@ def test_empty_excerpts_anywhere_are_read_by_java(tmp_path: Path, java3: Java3Pe
         assert [queue.tailer(start=index).read() for index in indexes] == messages
 
 
-def test_java_reads_lines_that_31_bits_end_early(tmp_path: Path, java3: Java3Peer) -> None:
+@pytest.mark.parametrize("block", [1 << 30, 900 << 20])
+def test_java_reads_lines_that_31_bits_end_early(tmp_path: Path, java3: Java3Peer, block: int) -> None:
     """Excerpts a GiB apart: a line holds offsets for two of them and is then filled up with padding of no bytes."""
-    shape = Shape(64, 1 << 30, 1 << 16)
+    shape = Shape(64, block, 1 << 16)
     path = tmp_path / "q"
-    with shape.ours(path, reserve=(1 << 30) - 1) as queue, queue.appender() as appender:
+    with shape.ours(path, reserve=block - 1) as queue, queue.appender() as appender:
         indexes = [appender.append(b"%d" % number * 50) for number in range(10)]
         indexes += appender.append_many([b"%d" % number * 50 for number in range(10, 15)])
     # Without the filling up there would be 14 padding entries; each line but the last has 14 numbers.
     assert indexes[-1] > 5 * 14
+    # Java negates an entry: -2^31 has no counterpart.
+    raw = index_file(path).read_bytes()
+    assert -(1 << 31) not in {entry for at in range(0, 1024, 64) for entry in struct.unpack_from("<14i", raw, at + 8)}
     expected = [(index, b"%d" % number * 50) for number, index in enumerate(indexes)]
     with shape.ours(path, "r") as queue:
         assert list(queue.tailer().with_index()) == expected
         assert list(queue.tailer(start="end", direction="backward").with_index()) == expected[::-1]
-        assert queue.cycles()[0].used_bytes == (14 << 30) + 100
+        assert queue.cycles()[0].used_bytes == 14 * block + 100
     with shape.java(java3, path) as theirs:
         tailer = theirs.tailer()
         assert [(tailer.index(index), tailer.view()) for index in indexes] == [(True, data) for _, data in expected]
