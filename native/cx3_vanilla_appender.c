@@ -509,14 +509,18 @@ int32_t cx3_append_at(cx_appender *base, int64_t index, const void *data, size_t
         return 0;
     if (sequence > next && (appender->index.fd < 0 || base->info.cycle != cycle))
         return beyond(queue, index, cycle, next);
-    if ((code = enter(appender, cycle)) < 0 || (code = make_room(appender, (int64_t)length)) < 0 || (code = prepare_slot(appender)) < 0)
+    if ((code = enter(appender, cycle)) < 0 || (code = make_room(appender, (int64_t)length)) < 0)
         return code;
-    /* Others may have gone on since. */
-    while (cx_load_i64(appender->slots + 8 * appender->slot) != 0) {
+    code = prepare_slot(appender);
+    /* Others may have gone on since, up to the end of the cycle. */
+    while (code == 0 && cx_load_i64(appender->slots + 8 * appender->slot) != 0) {
         appender->slot++;
-        if ((code = prepare_slot(appender)) < 0)
-            return code;
+        code = prepare_slot(appender);
     }
+    if (code == CX_E_CYCLE_FULL)
+        return 0;
+    if (code < 0)
+        return code;
     next = (appender->file << queue->slot_bits) + appender->slot;
     if (sequence > next)
         return beyond(queue, index, cycle, next);

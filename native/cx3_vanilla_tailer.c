@@ -224,7 +224,13 @@ static int32_t move_to_index(cx3_tailer *tailer, int64_t index)
         stand(tailer, index);
     if (code != 0)
         return code;
-    if ((code = cx3_count(tailer->queue, &tailer->blocks, cycle, &count)) <= 0) {
+    if ((code = cx3_count(tailer->queue, &tailer->blocks, cycle, &count)) == 0 && sequence == 0 && cycle > 0) {
+        /* The end of a cycle that is full is the beginning of the next one, which need not be there. */
+        code = cx3_count(tailer->queue, &tailer->blocks, cycle - 1, &count);
+        if (code > 0 && count <= sequence_of(tailer, index - 1))
+            code = 0;
+    }
+    if (code <= 0) {
         if (code == 0)
             not_found(tailer);
         return code;

@@ -630,7 +630,8 @@ class Queue:
         elif start is None:
             start = self.index(numbers[0], 0)
         if end is None and numbers:
-            end = self.index(numbers[-1], self._cycle_facts(numbers[-1]).count)
+            count = self._cycle_facts(numbers[-1]).count
+            end = self.index(numbers[-1], max(count - 1, 0)) + (count > 0)
         assert start is not None or not numbers
         return self._count(numbers, start or 0, end or 0)
 
@@ -643,12 +644,18 @@ class Queue:
         roll = self._roll_cycle
         total = 0
         # A tailer that went backward beyond a cycle's first message stands on sequence -1 of the next one (Java).
-        if roll.sequence_of(start) == roll.sequence_mask:
+        if roll.sequence_of(start) == roll.sequence_mask and roll.cycle_of(start) + 1 in numbers:
             total += 1
             start += 1
-        if roll.sequence_of(end) == roll.sequence_mask:
+        if roll.sequence_of(end) == roll.sequence_mask and roll.cycle_of(end) + 1 in numbers:
             total -= 1
             end += 1
+        # The end of a cycle that is full is the beginning of the next one, which need not be there.
+        if end > start and roll.cycle_of(end) not in numbers:
+            last = roll.cycle_of(end - 1)
+            if last in numbers and self._cycle_facts(last).count > roll.sequence_of(end - 1) == roll.sequence_mask:
+                total += 1
+                end -= 1
         low, high = roll.cycle_of(start), roll.cycle_of(end)
         if low == high:
             return total + end - start

@@ -101,7 +101,9 @@ class _Numbers:
         """The index of a number within 0..count; of count itself, the index after the last one."""
         if not self._stops:
             return 0
-        at = min(bisect_right(self._stops, number), len(self._stops) - 1)
+        if number == self.count:  # Of a full cycle that is the beginning of the next one.
+            return self.index(number - 1) + 1
+        at = bisect_right(self._stops, number)
         return self._queue.index(self._cycles[at], number - (self._stops[at - 1] if at else 0))
 
 

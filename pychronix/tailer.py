@@ -432,7 +432,7 @@ class Tailer:
             count = self._queue._cycle_facts(number).count
             if count:
                 backward = self._direction is Direction.BACKWARD
-                self.move_to_index(self._queue.index(number, count - backward))
+                self.move_to_index(self._queue.index(number, count - 1) + (not backward))
                 return True
         return self._move(lambda: lib.cx_move_to_cycle(self._number, number)) == 1
 

@@ -7,7 +7,7 @@ import re
 import struct
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -64,12 +64,31 @@ _DOUBLE_V3 = re.compile(rb"(-?(?:" + _NUMBER + rb"|Infinity)|NaN).?", re.DOTALL)
 _DOUBLE_V5 = re.compile(rb" *([-+]?(?:(?:" + _NUMBER + rb")(?:[eE][-+]?[0-9]+)?|Infinity)|NaN).?", re.DOTALL)
 _DATE = re.compile(rb"([0-9]{4})/?([0-9]{2})/?([0-9]{2})")
 _TIME = re.compile(rb"([0-9]{2,}):([0-9]{2}):([0-9]{2})\.([0-9]{3})")
+_DIRECT_BITS = 1 << 13
 _TRUE, _FALSE = {"t", "true", "y", "yes", "1"}, {"f", "false", "n", "no", "0"}
 
 
 @lru_cache(maxsize=64)
 def _stop_at(stop: str) -> re.Pattern[bytes]:
     return re.compile(b"|".join(re.escape(to_utf8(char)) for char in stop))
+
+
+def _decimal_of(number: int, exponent: int) -> Decimal:
+    """Exactly ``number * 10**exponent``, by halves: Decimal(int) takes the square of the time that multiplying does."""
+    exact = Context(prec=number.bit_length() // 3 + 2, Emin=MIN_EMIN, Emax=MAX_EMAX)
+    powers: dict[int, Decimal] = {}
+
+    def converted(part: int, bits: int) -> Decimal:
+        if bits <= _DIRECT_BITS:
+            return Decimal(part)
+        half = bits // 2
+        power = powers.get(half)
+        if power is None:
+            power = powers[half] = exact.power(Decimal(2), half)
+        high = part >> half
+        return exact.fma(converted(high, bits - half), power, converted(part - (high << half), half))
+
+    return exact.scaleb(converted(number, number.bit_length()), exponent)
 
 
 class FieldReader:
@@ -403,9 +422,7 @@ class FieldReader:
         if not 0 <= places < 1 << 31:
             raise EncodingError(f"cannot read a big decimal: {places} decimal places at byte {at}")
         self._position = stop
-        # By digits: arithmetic would round to those of the current context.
-        sign, digits, _ = Decimal(number).as_tuple()
-        return Decimal((sign, digits, -places))
+        return _decimal_of(number, -places)
 
     # Text.
 
@@ -523,8 +540,13 @@ class FieldReader:
 
     def parse_decimal(self) -> Decimal:
         """The decimal number here with all its digits, and one byte behind it. (Java: parseDecimal, parseBigDecimal.)"""
-        digits, self._position = self._match(_DOUBLE_V5 if self._v5 else _DOUBLE_V3, "a number")
-        return Decimal(digits.decode("ascii"))
+        digits, stop = self._match(_DOUBLE_V5 if self._v5 else _DOUBLE_V3, "a number")
+        try:
+            number = Decimal(digits.decode("ascii"))
+        except InvalidOperation:
+            raise EncodingError(f"cannot read a number: the exponent at byte {self._position} is too large") from None
+        self._position = stop
+        return number
 
     def parse_date_millis(self) -> int:
         """A day as ``append_date_millis`` writes it, in milliseconds since 1970."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import enum
 import math
 import pickle
+import time
 import zlib
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -368,6 +369,22 @@ def test_decimals_have_as_many_digits_as_they_like():
     assert read("big_decimal", written("big_decimal", number, dialect="v5"), dialect="v5") == number
 
 
+@pytest.mark.parametrize("bits", [8191, 8192, 8193, 20_001, 70_000])
+def test_long_decimals_are_exact(bits):
+    for number in ((1 << bits) - 1, -(1 << bits), 10 ** (bits // 4)):
+        sign, digits, _ = Decimal(number).as_tuple()
+        expected = Decimal((sign, digits, -5))
+        found = read("big_decimal", written("big_decimal", expected, dialect="v5"), dialect="v5")
+        assert found.as_tuple() == expected.as_tuple()
+
+
+def test_a_hostile_decimal_takes_no_minutes():
+    data = b"\x80\x80\x40" + b"\x55" * (1 << 20) + b"\x03"
+    started = time.process_time()
+    assert FieldReader(data, "v5").read_big_decimal().adjusted() == 2_525_219
+    assert time.process_time() - started < 60  # Minutes, where the time grows with the square of the length.
+
+
 def test_bytes_that_are_no_text_are_an_encoding_error():
     doc = FieldReader(b"\x02\xffx")
     with pytest.raises(EncodingError):
@@ -695,6 +712,14 @@ def test_no_number_is_an_error_that_moves_nothing(dialect, method, text):
 def test_a_number_beyond_64_bits_is_an_encoding_error(text):
     with pytest.raises(EncodingError, match="64 bits"):
         FieldReader(text.encode()).parse_long()
+
+
+@pytest.mark.parametrize("text", ["1e" + "9" * 30, "1E-" + "9" * 30])
+def test_an_exponent_beyond_any_decimal_is_an_encoding_error(text):
+    doc = FieldReader(text.encode(), "v5")
+    with pytest.raises(EncodingError, match="exponent"):
+        doc.parse_decimal()
+    assert doc.position == 0
 
 
 def test_v5_parses_exponents_signs_and_spaces_v3_does_not():

@@ -275,6 +275,37 @@ def test_few_entries_fill_a_cycle_and_no_more(make: Make, clock: Clock) -> None:
     assert queue.tailer(start="end", direction="backward").read_many(2) == [b"tomorrow", b"255"]
 
 
+def test_the_end_of_a_full_cycle_is_the_beginning_of_the_next(make: Make, clock: Clock) -> None:
+    queue = make(entries_per_cycle=256)
+    appender, replica = queue.appender(), queue.appender()
+    first, stop = DAY * 256, (DAY + 1) * 256
+    assert replica.append_at(first, b"0")
+    appender.append_many([b"%d" % number for number in range(1, 256)])
+    assert not replica.append_at(stop - 1, b"it is there")
+    assert not queue.appender().append_at(stop - 1, b"it is there")
+
+    def check(later: list[bytes]) -> None:
+        assert queue.count() == 256 + len(later)
+        assert [queue.count(*ends) for ends in [(first, stop - 1), (stop - 1, first), (first, stop)]] == [255, 255, 256]
+        assert [queue.count(*ends) for ends in [(stop - 1, stop), (first + 256, None)]] == [1, len(later)]
+        tailer = queue.tailer()
+        assert tailer.move_to_cycle(DAY, end=True)
+        assert tailer.index == stop
+        assert list(tailer) == later
+        tailer.direction = "backward"
+        assert tailer.move_to_cycle(DAY, end=True)
+        assert tailer.read_many(2) == [b"255", b"254"]
+        assert tailer.move_to_index(stop) == bool(later)
+        assert tailer.read_many(2) == [*later, b"255", b"254"][:2]
+
+    check([])
+    assert queue.find_range(lambda payload: 0) == range(first, stop)
+    assert queue.find_match(lambda payload: -1) == ~stop
+    clock.forward(DAY_MS)
+    appender.append(b"tomorrow")
+    check([b"tomorrow"])
+
+
 def test_every_index_of_a_long_cycle_is_found(make: Make, budget: object) -> None:
     count = budget.of(60_000, 20_000_000, 20_000_000)  # type: ignore[attr-defined]
     queue = make(index_block_bytes=65536, data_block_bytes=1 << 20)
