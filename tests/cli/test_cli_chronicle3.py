@@ -150,6 +150,13 @@ def test_wrong_settings_are_wrong_usage_in_the_words_of_the_command_line(
     assert {"input"} == set(os.listdir(tmp_path))
 
 
+def test_reading_a_queue_of_roll_files_takes_no_settings_of_chronicle_3(run: Run, queue: Path) -> None:
+    for command in ("cat", "tail", "info"):
+        code, out, err = run(command, queue, "--thread-bits", 20)
+        told = f"pychronix: --thread-bits is an option of Chronicle 3.x journals; {queue} is none\n"
+        assert (2, b"", told) == (code, out, err)
+
+
 @pytest.mark.parametrize(
     "text", ["roll=\"yyyyMMdd'x'\"", 'give format="vanilla", too', "index_block_bytes", "line_bytes"]
 )
