@@ -1,4 +1,4 @@
-"""Raw peers to talk to a source, and sources that follow a script or Java's own rules. No code of the package."""
+"""Raw peers to talk to a source, and sources that follow a script or Java's own rules. No code of the package's own end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
+
+import pytest
+
+from pychronix._boundary import build_flags
 
 PATIENCE = 60.0  # No test waits longer for anything; a machine may be slow.
 DAY = 86_400_000_000_000
@@ -271,6 +275,10 @@ class Proxy:
     def close(self) -> None:
         self._ending.set()
         self.listener.close()
+
+
+# The sanitizer keeps what was freed.
+counts_memory = pytest.mark.skipif("sanitizers" in build_flags(), reason="the sanitizer's own memory would count")
 
 
 def resident_bytes() -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tcp_kit import PATIENCE, Proxy, resident_bytes
+from tcp_kit import PATIENCE, Proxy, counts_memory, resident_bytes
 
 import pychronix as px
 from pychronix import tcp
@@ -89,6 +89,7 @@ sys.stdin.readline()
 """
 
 
+@counts_memory
 def test_idle_clients_cost_next_to_nothing(queue: px.Queue, serve: Serve, budget: Any) -> None:
     """All have subscribed and have everything: memory and processor time of each, and an excerpt that goes to all."""
     count = budget.of(2000, 10_000, 10_000)

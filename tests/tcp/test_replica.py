@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ from tcp_kit import DAY, PATIENCE, Proxy
 
 import pychronix as px
 from pychronix import tcp
-from pychronix.errors import RemoteError, ReplicaError, UsageError
+from pychronix.errors import NackError, RemoteError, ReplicaError, UnsupportedFormatError, UsageError
 
 Serve = Callable[..., tcp.ThreadedSource]
 
@@ -116,6 +117,41 @@ def test_the_padding_of_an_indexed_journal_is_copied(tmp_path: Path, serve: Serv
         with pair.replica() as replica:
             assert 5 == tcp.replicate(pair.source, replica)
         pair.assert_equal()
+
+
+def test_what_a_source_must_know_of_a_format(pair: Pair, serve: Serve) -> None:
+    """One writer, padding: both are the Indexed journal's alone."""
+    indexed = pair.format == "indexed"
+    assert (indexed, not indexed) == (pair.source.padded, pair.source.many_writers)
+    if not indexed:
+        with pytest.raises(UnsupportedFormatError, match="padding"):
+            pair._appender.append_padding()
+    with tcp.RemoteAppender("127.0.0.1", serve(pair.source).port) as appender:
+        if indexed:
+            with pytest.raises(NackError):
+                appender.append(b"from afar")
+            assert pair.source.last_index is None
+        else:
+            assert appender.append(b"from afar") == pair.source.last_index
+
+
+def test_live_clients_get_every_cycle(pair: Pair, serve: Serve) -> None:
+    """Three follow while the queue goes through its cycles; one resumes in the middle of it all."""
+    pair.grow(50)
+    source = serve(pair.source)
+    tailers = [tcp.RemoteTailer(source.host, source.port) for _ in range(3)]
+    got: list[list[tuple[int, bytes]]] = [list(tailer.with_index()) for tailer in tailers]
+    for _ in range(20):
+        pair.grow(30)
+        for tailer, seen in zip(tailers, got, strict=True):
+            seen += itertools.islice(tailer.follow(with_index=True), 30)
+        tailers[1].close()
+        tailers[1] = tcp.RemoteTailer(source.host, source.port, start=got[1].pop()[0])
+        got[1] += itertools.islice(tailers[1].follow(with_index=True), 1)
+    expected = list(pair.source.tailer().with_index())
+    assert [expected] * 3 == got
+    for tailer in tailers:
+        tailer.close()
 
 
 def test_a_copy_follows_until_it_is_told(pair: Pair, serve: Serve) -> None:

@@ -31,6 +31,7 @@ from tcp_kit import (
     WITH_MAPPING,
     Message,
     Peer,
+    counts_memory,
     resident_bytes,
 )
 
@@ -474,6 +475,7 @@ def test_all_clients_get_the_same(queue: px.Queue, serve: Serve, connect: Connec
     assert [last] * 40 == [peer.data(1)[0].index for peer in peers]
 
 
+@counts_memory
 def test_a_slow_reader_costs_nothing(queue: px.Queue, serve: Serve, connect: Connect) -> None:
     """Twenty clients do not read 40 MB; another does meanwhile; then they do, and have everything."""
     appender = queue.appender()
@@ -523,6 +525,7 @@ def test_an_answer_does_not_come_into_the_middle_of_an_excerpt(queue: px.Queue, 
     assert b"\x81\xff\xff\xff" * 5_000_000 == next(message.payload for message in got if message.size > 3)
 
 
+@counts_memory
 def test_asking_without_taking_answers_is_stopped(queue: px.Queue, serve: Serve, connect: Connect) -> None:
     """Answers are not kept without end for a client that does not take them: it is no longer listened to."""
     source = serve(queue)
