@@ -60,11 +60,20 @@ _KIB, _GIB = 1 << 10, 1 << 30
 _REPROBES = 100  # How often a queue may be recreated under us before we say so.
 
 
-class _Wishes(NamedTuple):
-    """The arguments of open_queue, checked; None where the caller did not say."""
+class _Common(NamedTuple):
+    """The arguments of open_queue that all formats have, checked."""
 
     path: str
     mode: str
+    timeout_ms: int
+    clock: Callable[[], int] | None
+    on_cycle: OnCycle | None
+
+
+class _Wishes(NamedTuple):
+    """Those of .cq4 queues, checked; None where the caller did not say."""
+
+    common: _Common
     roll: RollCycle | None
     epoch_ms: int
     roll_time: str | None
@@ -72,7 +81,14 @@ class _Wishes(NamedTuple):
     block_size_bytes: int
     index_count: int | None
     index_spacing: int | None
-    timeout_ms: int
+
+    @property
+    def path(self) -> str:
+        return self.common.path
+
+    @property
+    def mode(self) -> str:
+        return self.common.mode
 
 
 def open_queue(
@@ -122,83 +138,104 @@ def open_queue(
     format or release that cannot be read, or not be appended to), CorruptError, AccessError, LockedError,
     NotReadyError.
     """
-    for what, function in (("clock", clock), ("on_cycle", on_cycle)):
-        if function is not None and not callable(function):
-            raise TypeError(f"{what} is a callable, not {type(function).__name__}")
-    if format not in (None, "cq5", "cq4", "vanilla", "indexed"):
-        raise UsageError(f"unknown format {format!r}", hint='one of "cq5", "vanilla", "indexed"')
-    text = os.fsdecode(path)
-    found = _found_format(text)
-    if format is not None and found not in (None, format) and {found, format} != {"cq4", "cq5"}:
-        warnings.warn(f"{text}: the queue's format is {found}, not {format} as asked for", ChronixWarning, stacklevel=2)
-        format = found
-    journal = next((kind for kind in (format, found) if kind in ("vanilla", "indexed")), None)
-    if journal is not None:
+    common = _checked_common(path, mode, timeout_ms, clock, on_cycle)
+    kind = _wanted_format(common.path, format)
+    if kind in ("vanilla", "indexed"):
         foreign = (epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing)
         if foreign != (0, None, 0, DEFAULT_BLOCK_BYTES, None, None):
-            raise UsageError(f"a {journal} journal has no epoch, roll time, source id, block_size_bytes or index counts")
-        return _open_chronicle3(journal, text, mode, roll, timeout_ms, clock, on_cycle, options)
-    if options:
-        raise UsageError(f"{min(options)} is an option of Chronicle 3.x journals", hint='give format="vanilla", too')
-    if isinstance(roll, VanillaCycle):
-        raise UsageError(f"{roll.name} is a cycle of Vanilla journals", hint='give format="vanilla", too')
-    wishes = _checked_wishes(
-        path, mode, roll, epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing, timeout_ms
-    )
-    raw = _boundary.path_string(wishes.path)
-    warned: list[str] = []
-    for _ in range(_REPROBES):
-        settings = _boundary.new_settings()
-        code = _boundary.patient(lambda s=settings: lib.cx_probe(raw, s), wishes.timeout_ms)  # type: ignore[misc]
-        kind = _boundary.checked(code, wishes.path)
-        roll_cycle, differences = _resolve(settings, kind, wishes)
-        try:
-            handle = Handle.queue(wishes.path, settings, wishes.timeout_ms)
-        except SettingsChangedError:
-            continue
-        warned = differences
-        break
+            raise UsageError(f"a {kind} journal has no epoch, roll time, source id, block_size_bytes or index counts")
+        if isinstance(roll, RollCycle):
+            raise UsageError(f"{roll.name} is a roll cycle of .cq4 queues", hint="a Vanilla journal has a VanillaCycle")
+        queue, differences = _open_chronicle3(common, *chronicle3.resolve(kind, common.path, roll, options))
     else:
-        _boundary.raise_for(lib.CX_E_CHANGED, wishes.path)
-    queue = Queue(handle, settings, wishes, roll_cycle, clock, on_cycle)
-    for difference in warned:
+        if options:
+            raise UsageError(f"{min(options)} is an option of Chronicle 3.x journals", hint='give format="vanilla", too')
+        if isinstance(roll, VanillaCycle):
+            raise UsageError(f"{roll.name} is a cycle of Vanilla journals", hint='give format="vanilla", too')
+        queue, differences = _open_cq5(
+            _checked_wishes(
+                common, roll, epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing
+            )
+        )
+    for difference in differences:
         warnings.warn(f"{queue.path}: {difference}", ChronixWarning, stacklevel=2)
     return queue
 
 
-def _found_format(path: str) -> str | None:
-    """The format of what is at a path, "cq5" for all with ``.cq4`` files; None if there is nothing yet."""
-    if os.path.exists(os.path.join(path, "metadata.cq4t")):
-        return "cq5"
-    found = chronicle3.detect(path)
-    if found is None and os.path.isdir(path) and any(name.endswith((".cq4", ".cq4t")) for name in os.listdir(path)):
-        return "cq5"
-    return found
-
-
-def _open_chronicle3(
-    format: str,
-    path: str,
+def _checked_common(
+    path: str | os.PathLike[str],
     mode: str,
-    roll: str | RollCycle | VanillaCycle | None,
     timeout_ms: int,
     clock: Callable[[], int] | None,
     on_cycle: OnCycle | None,
-    options: Chronicle3Options,
-) -> Queue:
-    if isinstance(roll, RollCycle):
-        raise UsageError(f"{roll.name} is a roll cycle of .cq4 queues", hint="a Vanilla journal has " + "a VanillaCycle")
-    wishes = _checked_wishes(path, mode, None, 0, None, 0, DEFAULT_BLOCK_BYTES, None, None, timeout_ms)
-    found, differences = chronicle3.resolve(format, path, roll, options)
+) -> _Common:
+    """The arguments of every format if they make sense, before anything is touched."""
+    text = os.fsdecode(path)
+    if not text:
+        raise UsageError("the path of a queue is empty")
+    if mode not in ("r", "a", "r+"):
+        raise UsageError(f"unknown mode {mode!r}", hint='one of "r" (read only), "a" (append, create), "r+" (append)')
+    _check_range("timeout_ms", timeout_ms, 0, 1 << 40)
+    for what, function in (("clock", clock), ("on_cycle", on_cycle)):
+        if function is not None and not callable(function):
+            raise TypeError(f"{what} is a callable, not {type(function).__name__}")
+    # Files are opened for as long as the queue is, and the process may change its directory meanwhile.
+    try:
+        text = os.path.abspath(text)
+    except FileNotFoundError as cause:
+        raise NotFoundError(f"cannot open {text}: the current directory was deleted", path=text) from cause
+    return _Common(text, mode, timeout_ms, clock, on_cycle)
+
+
+def _check_range(what: str, number: int, low: int, high: int) -> None:
+    if not low <= _boundary.int64(number, what) <= high:
+        raise UsageError(f"{what} is within {low}..{high}, not {number}")
+
+
+def _wanted_format(path: str, format: str | None) -> str | None:
+    """The format of what is at a path, "cq5" for all with ``.cq4`` files; if there is nothing yet, the one wished."""
+    if format not in (None, "cq5", "cq4", "vanilla", "indexed"):
+        raise UsageError(f"unknown format {format!r}", hint='one of "cq5", "vanilla", "indexed"')
+    found: str | None = "cq5"
+    if not os.path.exists(os.path.join(path, "metadata.cq4t")):
+        found = chronicle3.detect(path)
+        if found is None and os.path.isdir(path) and any(name.endswith((".cq4", ".cq4t")) for name in os.listdir(path)):
+            found = "cq5"
+    if None not in (format, found) and found != format and {found, format} != {"cq4", "cq5"}:
+        warnings.warn(f"{path}: the queue's format is {found}, not {format} as asked for", ChronixWarning, stacklevel=3)
+    return found or format
+
+
+def _open_cq5(wishes: _Wishes) -> tuple[Queue, list[str]]:
+    path, timeout_ms = wishes.common.path, wishes.common.timeout_ms
+    raw = _boundary.path_string(path)
+    for _ in range(_REPROBES):
+        settings = _boundary.new_settings()
+        code = _boundary.patient(lambda s=settings: lib.cx_probe(raw, s), timeout_ms)  # type: ignore[misc]
+        kind = _boundary.checked(code, path)
+        roll_cycle, differences = _resolve(settings, kind, wishes)
+        try:
+            handle = Handle.queue(path, settings, timeout_ms)
+        except SettingsChangedError:
+            continue
+        return Queue(handle, settings, wishes.common, roll_cycle), differences
+    raise _boundary.error_for(lib.CX_E_CHANGED, path)
+
+
+def _open_chronicle3(
+    common: _Common, found: Chronicle3Settings, differences: list[str]
+) -> tuple[Queue, list[str]]:
+    path, mode = found.path, common.mode
     if not found.exists and mode != "a":
-        raise chronicle3.missing(path, format)
+        raise chronicle3.missing(path, found.format)
+    _boundary.path_string(path)
     settings = _boundary.new_settings()
-    settings.kind = lib.CX_KIND_VANILLA if format == "vanilla" else lib.CX_KIND_INDEXED
+    settings.kind = lib.CX_KIND_VANILLA if found.format == "vanilla" else lib.CX_KIND_INDEXED
     settings.writable = mode != "r"
     settings.create = mode == "a"
     settings.length_ms = found.cycle.length_ms
     settings.shift = found.cycle.shift
-    if format == "vanilla":
+    if found.format == "vanilla":
         settings.format = _boundary.latin_string(found.cycle.format, "cycle format", lib.CX_FORMAT_MAX)
     settings.index_block_bytes = found.index_block_bytes
     settings.data_block_bytes = found.data_block_bytes
@@ -208,18 +245,12 @@ def _open_chronicle3(
     settings.thread_id = found.thread_id
     settings.synchronous = found.synchronous
     settings.line_bytes = found.line_bytes
-    wishes = wishes._replace(path=found.path)
-    _boundary.path_string(found.path)
-    handle = Handle.queue(found.path, settings, timeout_ms)
-    queue = Queue(handle, settings, wishes, found.cycle, clock, on_cycle, found)
-    for difference in differences:
-        warnings.warn(f"{found.path}: {difference}", ChronixWarning, stacklevel=3)
-    return queue
+    handle = Handle.queue(path, settings, common.timeout_ms)
+    return Queue(handle, settings, common._replace(path=path), found.cycle, found), differences
 
 
 def _checked_wishes(
-    path: str | os.PathLike[str],
-    mode: str,
+    common: _Common,
     roll: str | RollCycle | None,
     epoch_ms: int,
     roll_time: str | datetime.time | None,
@@ -227,14 +258,8 @@ def _checked_wishes(
     block_size_bytes: int,
     index_count: int | None,
     index_spacing: int | None,
-    timeout_ms: int,
 ) -> _Wishes:
-    """The arguments of open_queue if they make sense, before anything is touched."""
-    text = os.fsdecode(path)
-    if not text:
-        raise UsageError("the path of a queue is empty")
-    if mode not in ("r", "a", "r+"):
-        raise UsageError(f"unknown mode {mode!r}", hint='one of "r" (read only), "a" (append, create), "r+" (append)')
+    """The arguments of .cq4 queues if they make sense, before anything is touched."""
     epoch_ms = _boundary.int64(epoch_ms, "epoch_ms")
     stored_roll_time = None
     if roll_time is not None:
@@ -242,27 +267,13 @@ def _checked_wishes(
             raise UsageError("epoch_ms and roll_time are two words for one thing: give one of them")
         epoch_ms = parse_roll_time(roll_time)
         stored_roll_time = format_roll_time(epoch_ms)
-    for what, number, low, high in (
-        ("source_id", source_id, 0, _MAX_SOURCE_ID),
-        ("block_size_bytes", block_size_bytes, 1, MAX_BLOCK_BYTES),
-        ("timeout_ms", timeout_ms, 0, 1 << 40),
-    ):
-        if not low <= _boundary.int64(number, what) <= high:
-            raise UsageError(f"{what} is within {low}..{high}, not {number}")
+    _check_range("source_id", source_id, 0, _MAX_SOURCE_ID)
+    _check_range("block_size_bytes", block_size_bytes, 1, MAX_BLOCK_BYTES)
     cycle = None if roll is None else RollCycle.parse(roll)
     # Checks the counts, whatever the roll cycle will be.
     (cycle or RollCycle.FAST_DAILY).with_counts(index_count, index_spacing)
     return _Wishes(
-        text,
-        mode,
-        cycle,
-        epoch_ms,
-        stored_roll_time,
-        source_id,
-        block_size_bytes,
-        index_count,
-        index_spacing,
-        timeout_ms,
+        common, cycle, epoch_ms, stored_roll_time, source_id, block_size_bytes, index_count, index_spacing
     )
 
 
@@ -485,15 +496,13 @@ class Queue:
         self,
         handle: Handle,
         settings: Settings,
-        wishes: _Wishes,
+        common: _Common,
         roll_cycle: RollCycle | VanillaCycle | IndexedCycle,
-        clock: Callable[[], int] | None,
-        on_cycle: OnCycle | None,
         chronicle3: Chronicle3Settings | None = None,
     ) -> None:
         self._handle = handle
-        self._path = wishes.path
-        self._mode = wishes.mode
+        self._path = common.path
+        self._mode = common.mode
         self._roll_cycle = roll_cycle
         self._kind = settings.kind
         self._chronicle3 = chronicle3
@@ -501,9 +510,9 @@ class Queue:
         self._epoch_ms = settings.epoch_ms
         self._source_id = settings.source_id
         self._roll_time = _boundary.text_of(settings.roll_time) or None
-        self._timeout_ms = wishes.timeout_ms
-        self._clock = clock
-        self._on_cycle = on_cycle
+        self._timeout_ms = common.timeout_ms
+        self._clock = common.clock
+        self._on_cycle = common.on_cycle
         self._lock = threading.Lock()
         self._children: WeakSet[Appender | Tailer] = WeakSet()
         self._closed = False
@@ -512,7 +521,7 @@ class Queue:
 
     @property
     def path(self) -> str:
-        """The directory."""
+        """The directory, or the files of an Indexed journal without .index and .data; absolute."""
         return self._path
 
     @property
