@@ -334,6 +334,12 @@ static inline void store_record(cx3_appender *appender, const void *data, int64_
     CX_POINT("v3_length_stored");
 }
 
+/* Whether what was stored into an open file went nowhere. */
+static inline bool is_lost(const cx_file *file)
+{
+    return __builtin_expect(cx_load_i32(&file->window[CX_DATA]->lost), 0);
+}
+
 static inline uint64_t entry_at(const cx3_appender *appender, int64_t position)
 {
     return appender->entry + (uint64_t)position + 4;
@@ -401,13 +407,15 @@ static int32_t put(cx3_appender *appender, const void *data, size_t length, int6
     if (code < 0)
         return code;
     store_record(appender, data, (int64_t)length);
-    if (__builtin_expect((code = cx_file_lost(&appender->data)) < 0, 0) || (code = flush_data(appender)) < 0)
+    if (is_lost(&appender->data))
+        return cx_file_lost(&appender->data);
+    if ((code = flush_data(appender)) < 0)
         return code;   /* nothing was published: the place is used again */
     if ((code = publish(appender, entry_at(appender, appender->write_at), only, &sequence)) <= 0)
         return code;
     appender->write_at = (appender->write_at + 4 + (int64_t)length + 3) & ~3LL;
-    if (__builtin_expect((code = cx_file_lost(&appender->index)) < 0, 0))
-        return code;   /* the slot went nowhere */
+    if (is_lost(&appender->index))
+        return cx_file_lost(&appender->index);   /* the slot went nowhere */
     appender->base.info.last_index = cx_index_of(&appender->queue->base, appender->base.info.cycle, sequence);
     return (code = flush_index(appender)) < 0 ? code : 1;
 }
