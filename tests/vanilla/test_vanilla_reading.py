@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -323,3 +324,34 @@ def test_every_index_of_a_long_cycle_is_found(make: Make, budget: object) -> Non
     assert next(iter(queue.cycles())).count == count
     # A new appender finds the end by binary search.
     assert queue.appender().append(b"last") == first + count
+    queue.close()
+    shutil.rmtree(queue.path)
+
+
+def file_pages_kib() -> int:
+    """Resident pages of mapped files."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("RssFile:"))
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_reading_much_keeps_little_resident(make: Make, direction: str, budget: object) -> None:
+    count = budget.of(150, 1500, 10_000)  # type: ignore[attr-defined]
+    queues = [make(data_block_bytes=1 << 26, index_block_bytes=1 << 20, thread_id=5 + number) for number in range(2)]
+    before = file_pages_kib()
+    with queues[0].appender() as one, queues[1].appender() as other:
+        for number in range(count):
+            (one if number % 20 < 10 else other).append_many([b"%06d" % number * 170] * 1000)
+        assert file_pages_kib() - before < 64 << 10
+    before = file_pages_kib()
+    seen = most = 0
+    start = "start" if direction == "forward" else "end"
+    for data in queues[0].tailer(start=start, direction=direction):
+        seen += 1
+        if seen % 5000 == 0:
+            most = max(most, file_pages_kib() - before)
+            assert len(data) == 1020
+    for queue in queues:
+        queue.close()
+    shutil.rmtree(queues[0].path)  # Gigabytes that pytest would keep.
+    assert (seen, most < 48 << 10) == (count * 1000, True), f"{most} KiB of {count} MB stayed mapped"
