@@ -202,8 +202,8 @@ class Appender:
     def append(self, data: Buffer, durable: bool = False) -> int:
         """Appends one excerpt and returns its index. The fast path: ``bytes`` are fastest.
 
-        ``data`` is any contiguous bytes-like object, stored as it is; an empty one is stored as the one padding byte
-        8F, as Java does. ``durable`` waits until it is on disk. (Java: writeBytes.)
+        ``data`` is any contiguous bytes-like object, stored as it is; in ``.cq4`` queues an empty one is stored as
+        the one padding byte 8F, as Java does. ``durable`` waits until it is on disk. (Java: writeBytes.)
 
         Raises TypeError for str; MessageTooLongError; LockedError if a live process kept the write lock for 1.5 times
         the queue's timeout; AppendLockedError; CycleClosedError if the clock names a cycle that is already closed;
@@ -299,9 +299,9 @@ class Appender:
     def writing(self, meta: bool = False) -> ExcerptBuffer:
         """A growing buffer that is appended as one excerpt when the ``with`` block ends; takes typed fields.
 
-        An exception in the block, or ``discard()``, and nothing at all is written. An empty buffer is appended as the
-        one padding byte 8F. No lock is held while the block runs. ``meta`` writes a metadata document, which readers
-        skip and which takes no index. (Java: writingDocument; in Chronicle 3 startExcerpt and finish.)
+        An exception in the block, or ``discard()``, and nothing at all is written. In ``.cq4`` queues an empty buffer
+        is appended as the one padding byte 8F. No lock is held while the block runs. ``meta`` writes a metadata document,
+        which readers skip and which takes no index. (Java: writingDocument; in Chronicle 3 startExcerpt and finish.)
 
         >>> with appender.writing() as doc:  # doctest: +SKIP
         ...     doc.write_int(7)

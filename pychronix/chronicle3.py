@@ -359,7 +359,8 @@ def resolve(
     """
     unknown = set(options) - set(Chronicle3Options.__annotations__)
     if unknown:
-        raise TypeError(f"open_queue() got an unexpected keyword argument {min(unknown)!r}")
+        known = ", ".join(Chronicle3Options.__annotations__)
+        raise TypeError(f"open_queue() got an unexpected keyword argument {min(unknown)!r}; Chronicle 3.x has {known}")
     return (_vanilla if format == "vanilla" else _indexed)(path, roll, options)
 
 

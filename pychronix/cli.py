@@ -28,6 +28,7 @@ import os
 import re
 import select
 import sys
+import time
 import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,6 +38,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TextIO
 import pychronix as px
 from pychronix.errors import EncodingError, IndexRangeError, ReadOnlyError
 from pychronix.fields import (
+    DIALECTS,
     Field,
     FieldReader,
     FieldWriter,
@@ -329,8 +331,14 @@ def _layout(text: str) -> tuple[Field, ...]:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _check_local(options: argparse.Namespace) -> None:
+    if _is_remote(options.queue):
+        raise _WrongUsageError(f"{options.queue} is a source, and this needs a queue of this machine")
+
+
 def _open(options: argparse.Namespace, mode: str = "r", *, hint: str | None = None) -> px.Queue:
     """Opens the queue; if there is none, ``hint`` says what an option could do about it."""
+    _check_local(options)
     settings = {name: getattr(options, name) for name in CHRONICLE3_SETTINGS}
     try:
         return px.open_queue(
@@ -357,15 +365,16 @@ def _add_queue(parser: argparse.ArgumentParser, *, remote: bool = False) -> None
 CHRONICLE3_SETTINGS = ("entries_per_cycle", "index_block_bytes", "data_block_bytes", "line_bytes", "thread_bits")
 
 
-def _add_chronicle3(parser: argparse.ArgumentParser, *, roll: bool = True) -> None:
+def _add_chronicle3(parser: argparse.ArgumentParser, *, roll: bool = True, remote: bool = False) -> None:
     """What the files of Chronicle 3.x may not tell."""
+    more = "; of tcp:// what --date is reckoned with, also FAST_DAILY and the like (default: DAYS)" if remote else ""
     group = parser.add_argument_group(
         "Chronicle 3.x",
         "How a Vanilla or Indexed journal is laid out, where its files cannot tell and it is not Java's default.",
     )
     if roll:
         group.add_argument(
-            "--roll", metavar="NAME", help="cycle: SECONDS, MINUTES, HOURS, DAYS, or a pattern: yyyyMMdd/HH"
+            "--roll", metavar="NAME", help="cycle: SECONDS, MINUTES, HOURS, DAYS, or a pattern: yyyyMMdd/HH" + more
         )
     group.add_argument(
         "--entries-per-cycle",
@@ -389,6 +398,14 @@ def _add_chronicle3(parser: argparse.ArgumentParser, *, roll: bool = True) -> No
     )
 
 
+def _add_dialect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dialect", choices=DIALECTS, metavar="DIALECT",
+        help="with --fields and tcp://, which does not tell: v3 for fields of Chronicle 3.x (default), v5 for those of "
+        "a .cq4 queue",
+    )  # fmt: skip
+
+
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fields",
@@ -397,6 +414,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         help="print each excerpt's typed fields, with tabs between: i,q,utf or id:long,side:char,price:double; with "
         "--output json as an array",
     )
+    _add_dialect(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -517,9 +535,9 @@ def _as_raw(message: Message) -> bytes:
     return message.payload
 
 
-def _as_fields(layout: Sequence[Field], *, json_array: bool) -> Callable[[Message], bytes]:
+def _as_fields(layout: Sequence[Field], remote_dialect: str, *, json_array: bool) -> Callable[[Message], bytes]:
     def shown(message: Message) -> bytes:
-        values = _values_of(layout, message)
+        values = _values_of(layout, message, remote_dialect if message.queue is None else _dialect(message.queue))
         if json_array:
             return _json(array_of(layout, values))
         return line_of(layout, values).encode() + b"\n"
@@ -527,8 +545,8 @@ def _as_fields(layout: Sequence[Field], *, json_array: bool) -> Callable[[Messag
     return shown
 
 
-def _values_of(layout: Sequence[Field], message: Message) -> list[object]:
-    doc = FieldReader(message.payload, _dialect(message.queue))
+def _values_of(layout: Sequence[Field], message: Message, dialect: str) -> list[object]:
+    doc = FieldReader(message.payload, dialect)
     what = f"cannot read {message.index:#x} as these fields"
     try:
         values = read_fields(doc, layout)
@@ -556,18 +574,29 @@ OUTPUTS: dict[str, Callable[[Message], bytes]] = {
 }
 
 
-def _dialect(queue: px.Queue | None) -> str:
-    """How typed fields are written; over TCP as the Javas write them that speak its protocol."""
-    return dialect_of("vanilla" if queue is None else queue.format)
+def _dialect(queue: px.Queue) -> str:
+    """How typed fields are written in a queue."""
+    return dialect_of(queue.format)
+
+
+def _remote_dialect(options: argparse.Namespace) -> str:
+    """How they are written over TCP: unless told otherwise as the Javas write them that speak its protocol.
+
+    Of a queue here the format says it, so that the option would only let one read nonsense.
+    """
+    if options.dialect is not None and (options.fields is None or not _is_remote(options.queue)):
+        raise _WrongUsageError("--dialect is for --fields over tcp://; of a queue its format tells it")
+    return options.dialect or dialect_of("vanilla")
 
 
 def _shown_as(options: argparse.Namespace) -> Callable[[Message], bytes]:
     """How a message is printed."""
+    remote_dialect = _remote_dialect(options)
     if options.fields is None:
         return OUTPUTS[options.output]
     if options.output not in ("auto", "json"):
         raise _WrongUsageError(f"--fields makes its own lines: leave out --output {options.output}, or make it json")
-    return _as_fields(options.fields, json_array=options.output == "json")
+    return _as_fields(options.fields, remote_dialect, json_array=options.output == "json")
 
 
 # --- cat and tail ----------------------------------------------------------------------------------------------------
@@ -588,7 +617,7 @@ def _add_cat(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-r", "--reverse", action="store_true", help="newest first")
     parser.add_argument("--meta", action="store_true", help="print metadata documents (headers, index pages) too")
     _add_output(parser)
-    _add_chronicle3(parser)
+    _add_chronicle3(parser, remote=True)
 
 
 def _cat(options: argparse.Namespace) -> None:
@@ -658,7 +687,7 @@ def _add_tail(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is appended, until Ctrl-C")
     _add_output(parser)
-    _add_chronicle3(parser)
+    _add_chronicle3(parser, remote=True)
 
 
 def _tail(options: argparse.Namespace) -> None:
@@ -734,6 +763,7 @@ def _add_append(parser: argparse.ArgumentParser) -> None:
         metavar="LAYOUT",
         help="a line has typed fields with tabs between, as cat --fields prints them: i,q,utf or id:long,price:double",
     )
+    _add_dialect(parser)
     parser.add_argument("--json-lines", action="store_true", help="with --fields: a line is a JSON array")
     cut = parser.add_mutually_exclusive_group()
     cut.add_argument(
@@ -752,6 +782,7 @@ def _add_append(parser: argparse.ArgumentParser) -> None:
 def _append(options: argparse.Namespace) -> None:
     if options.json_lines and options.fields is None:
         raise _WrongUsageError("--json-lines needs --fields: what the elements of the arrays are")
+    _remote_dialect(options)
     if options.raw and options.fields is not None:
         raise _WrongUsageError("--fields reads lines: leave out --raw")
     if options.file != "-":
@@ -802,7 +833,7 @@ def _encoder(options: argparse.Namespace, queue: px.Queue | None, name: str) -> 
         return lambda piece, number: _as_java_text(piece, number, name)
     if options.fields is None:
         return None
-    layout, dialect = options.fields, _dialect(queue)
+    layout, dialect = options.fields, _remote_dialect(options) if queue is None else _dialect(queue)
     values_of = values_of_array if options.json_lines else values_of_line
 
     def encode(piece: bytes, number: int) -> bytes:
@@ -976,6 +1007,7 @@ def _add_replicate(parser: argparse.ArgumentParser) -> None:
 
 
 def _replicate(options: argparse.Namespace) -> None:
+    _check_local(options)
     with contextlib.ExitStack() as stack:
         source: str | px.Queue = options.source
         if _is_remote(options.source):
@@ -984,10 +1016,59 @@ def _replicate(options: argparse.Namespace) -> None:
             source = stack.enter_context(_open(argparse.Namespace(**{**vars(options), "queue": options.source})))
             if options.format is None and options.roll is None:
                 options.format, options.roll = source.format, source.roll_cycle if source.roll_cycle.length_ms else None
-        queue = stack.enter_context(_open(options, "a"))
+        try:
+            queue = stack.enter_context(_open(options, "r+"))
+        except px.NotFoundError:
+            if isinstance(source, str):
+                _check_new_replica(options, source)
+            queue = stack.enter_context(_open(options, "a"))
         copied = _tcp().replicate(source, queue, follow=options.follow)
         if options.verbose:
             _write_stderr(f"copied {_counted(copied, 'excerpt')}\n")
+
+
+def _check_new_replica(options: argparse.Namespace, url: str) -> None:
+    """That a source is there, and that its indexes make sense in the replica that is about to be made.
+
+    No source tells what it serves, and a replica of the wrong kind would be made first and fail then, or worse: have
+    its cycles in the wrong years. What the indexes of a journal mean in time tells most mistakes.
+    """
+    with _tcp().RemoteTailer(*_address(url)) as tailer:
+        tailer.read()
+        first = tailer.last_read_index
+    if first is None:
+        return
+    kind = options.format or "cq5"
+    what, sensible = "an Indexed journal", first < _INDEXED_FIRST
+    if kind != "indexed":
+        try:
+            what, sensible = _cycle_is_sensible(options, kind, first)
+        except px.UsageError as error:
+            raise _WrongUsageError(_told(error)) from error
+    if not sensible:
+        raise px.UnsupportedFormatError(
+            f"cannot make {what} of what {url} serves: its first index is {first:#x}",
+            hint="no source tells what it serves: --format, --roll and --entries-per-cycle must say it",
+        )
+
+
+_INDEXED_FIRST = 1 << 32  # Indexed journals begin at 0; a cycle's first index is beyond this after 1970.
+
+
+def _cycle_is_sensible(options: argparse.Namespace, kind: str, index: int) -> tuple[str, bool]:
+    """What a replica of these options is, in words, and whether an index lies within 2000 and tomorrow in it."""
+    roll: px.VanillaCycle | px.RollCycle
+    if kind == "vanilla":
+        roll = px.VanillaCycle.of(options.roll or "DAYS")
+        entries = options.entries_per_cycle or roll.entries
+    else:
+        roll = px.RollCycle.parse(options.roll or "FAST_DAILY")
+        entries = roll.sequence_mask + 1
+    seconds = index // entries * roll.length_ms // 1000
+    return f"a {kind} replica of cycle {roll.name}", _YEAR_2000 <= seconds <= time.time() + 2 * 86400
+
+
+_YEAR_2000 = 946_684_800
 
 
 # --- info ------------------------------------------------------------------------------------------------------------

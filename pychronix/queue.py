@@ -126,8 +126,12 @@ def open_queue(
     of index pages and messages per entry; powers of two, default the roll cycle's).
 
     For Chronicle 3.x journals ``roll`` is SECONDS, MINUTES, HOURS, DAYS (default), a SimpleDateFormat pattern or a
-    VanillaCycle, and the further ``options`` are those of ``Chronicle3Options``. Their files store no settings: what
-    cannot be told from them (``entries_per_cycle``, ``line_bytes``) must be given if it is not Java's default.
+    VanillaCycle. Their files store no settings; these ``options`` say what names and lengths do not tell, or how a
+    journal is made (defaults are Java's; ``queue.chronicle3`` has what was found, ``pychronix.chronicle3`` more):
+        ``entries_per_cycle``, of Vanilla: what the indexes of two cycles are apart. Never told by the files.
+        ``index_block_bytes``, ``data_block_bytes``: of Indexed they must be given to append, if not Java's default.
+        ``line_bytes``, of Indexed; ``thread_bits``, ``thread_id``, ``max_mapped_bytes``, of Vanilla.
+        ``reserve_bytes``: the room that an excerpt asks for at its beginning; ``synchronous``: all appends durable.
 
     ``timeout_ms``: how long to wait for another process (1.5 times as long for the write lock, as Java).
     ``clock``: returns ns since 1970; decides the cycle of an append. Default: the system's.

@@ -730,7 +730,7 @@ class Source:
 
     @property
     def url(self) -> str:
-        """``tcp://host:port``, as ``RemoteTailer`` and the command line take it."""
+        """``tcp://host:port``, as ``replicate`` and the command line take it."""
         return f"tcp://[{self.host}]:{self.port}" if ":" in self.host else f"tcp://{self.host}:{self.port}"
 
     @property

@@ -130,6 +130,56 @@ def test_typed_fields_over_tcp(tmp_path: Path, run: Run, spawn: Spawn) -> None:
     assert lines.read_bytes() * 2 == run("cat", "--fields", "q,utf,d", url).out
 
 
+def test_typed_fields_of_the_newer_dialect(tmp_path: Path, run: Run, spawn: Spawn) -> None:
+    """What differs between the dialects: false is 4e, a char a stop bit."""
+    lines = tmp_path / "lines"
+    lines.write_text("false\t€\ntrue\tx\n")
+    flags = tmp_path / "flags"
+    assert 0 == run("append", "--create", "--fields", "boolean,char", flags, lines).code
+    url = url_of(spawn("serve", flags))
+    assert 0 == run("append", "--fields", "boolean,char", "--dialect", "v5", url, lines).code
+    assert lines.read_bytes() * 2 == run("cat", "--fields", "boolean,char", flags).out
+    assert lines.read_bytes() * 2 == run("cat", "--fields", "boolean,char", "--dialect", "v5", url).out
+    assert 1 == run("cat", "--fields", "boolean,char", url).code
+
+
+@pytest.mark.parametrize(
+    ("served", "asked"),
+    [
+        (["--format", "vanilla"], []),
+        (["--format", "vanilla", "--roll", "HOURS"], ["--format", "vanilla"]),
+        (["--format", "vanilla"], ["--format", "vanilla", "--entries-per-cycle", "65536", "--index-block", "4K"]),
+        (["--format", "vanilla"], ["--format", "indexed"]),
+        (["--format", "indexed"], []),
+        (["--format", "indexed"], ["--format", "vanilla"]),
+        ([], ["--format", "vanilla"]),
+        (["--roll", "FAST_HOURLY"], []),
+    ],
+    ids=str,
+)
+def test_a_replica_of_another_kind_is_not_made(
+    tmp_path: Path, run: Run, spawn: Spawn, served: list[str], asked: list[str]
+) -> None:
+    lines = tmp_path / "lines"
+    lines.write_text("one\n")
+    original = tmp_path / "original"
+    assert 0 == run("append", "--create", *served, original, lines).code
+    url = url_of(spawn("serve", original, "--read-only"))
+    before = set(tmp_path.iterdir())
+    result = run("replicate", url, tmp_path / "copy", *asked)
+    assert (1, b"") == (result.code, result.out)
+    assert "no source tells what it serves" in result.err
+    assert before == set(tmp_path.iterdir())
+    assert 0 == run("replicate", url, tmp_path / "copy", *served).code
+
+
+def test_no_replica_of_a_source_that_is_not_there(tmp_path: Path, run: Run) -> None:
+    result = run("replicate", "tcp://127.0.0.1:1", tmp_path / "copy")
+    assert (1, b"") == (result.code, result.out)
+    assert "cannot connect" in result.err
+    assert [] == list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("options", [[], ["--format", "vanilla"], ["--format", "indexed"]], ids=str)
 def test_replicas(tmp_path: Path, run: Run, spawn: Spawn, options: list[str]) -> None:
     lines = tmp_path / "lines"
@@ -178,6 +228,13 @@ def test_a_replica_that_follows(source: tcp.ThreadedSource, queue: Path, tmp_pat
         ["append", "tcp://127.0.0.1:1", "--create", os.devnull],
         ["append", "tcp://127.0.0.1:99999", os.devnull],
         ["replicate", "tcp://nowhere", "copy"],
+        ["replicate", "original", "tcp://127.0.0.1:1"],
+        ["replicate", "tcp://127.0.0.1:1", "tcp://127.0.0.1:2"],
+        ["serve", "tcp://127.0.0.1:1"],
+        ["info", "tcp://127.0.0.1:1"],
+        ["cat", "queue", "--fields", "i", "--dialect", "v5"],
+        ["append", "queue", "--fields", "i", "--dialect", "v5", os.devnull],
+        ["tail", "tcp://127.0.0.1:1", "--dialect", "v5"],
     ],
     ids=" ".join,
 )
