@@ -261,7 +261,8 @@ class RemoteTailer:
             places = {"start": (START, False), "end": (END, False), "now": (END, True)}
             if start not in places:
                 raise UsageError(
-                    f"unknown start {start!r}", hint='one of "start", "end", "now", "today", a datetime.date, or an index'
+                    f"unknown start {start!r}",
+                    hint='one of "start", "end", "now", "today", a datetime.date, or an index',
                 )
             return places[start]
         if isinstance(start, datetime.date):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -175,3 +176,9 @@ def test_arithmetic_of_the_specs_examples() -> None:
     for cycle, sequence in ((-1, 0), (1 << 31, 0), (0, -1), (0, 1 << 40)):
         with pytest.raises(UsageError):
             days.index(cycle, sequence)
+
+
+def test_an_unknown_option_is_told_with_those_there_are(tmp_path: Path) -> None:
+    options: Any = {"index_block": 4096}
+    with pytest.raises(TypeError, match="'index_block'; Chronicle 3.x has entries_per_cycle, index_block_bytes"):
+        resolve("vanilla", str(tmp_path / "q"), None, options)
