@@ -180,5 +180,5 @@ def test_arithmetic_of_the_specs_examples() -> None:
 
 def test_an_unknown_option_is_told_with_those_there_are(tmp_path: Path) -> None:
     options: Any = {"index_block": 4096}
-    with pytest.raises(TypeError, match="'index_block'; Chronicle 3.x has entries_per_cycle, index_block_bytes"):
+    with pytest.raises(TypeError, match=r"'index_block'; Chronicle 3\.x has entries_per_cycle, index_block_bytes"):
         resolve("vanilla", str(tmp_path / "q"), None, options)
