@@ -303,8 +303,14 @@ int32_t cx3_data_block(cx3_queue *queue, cx3_blocks *blocks, int64_t cycle, uint
             int32_t code = cx3_data_path(queue, cycle, thread, of_thread, path);
             if (code < 0 || (code = add_block(queue, blocks, path, queue->base.settings.data_block_bytes, false, &block)) < 0)
                 return code;
-            if (code == 0)
+            if (code == 0) {
+                char directory[CX_PATH_MAX];
+                if ((code = cx3_directory(queue, cycle, directory)) < 0)
+                    return code;
+                if (access(directory, F_OK) != 0 && errno == ENOENT)
+                    return 0;   /* the whole cycle was deleted since its index was mapped */
                 return cx_fail(CX_E_CORRUPT, path, -1, 0, "an index entry names a data file that is missing");
+            }
             block->number = number;
             block->cycle = cycle;
             forget_others(blocks, block, number_bits);

@@ -86,7 +86,7 @@ static int32_t resolve(cx3_tailer *tailer, int64_t cycle, uint64_t entry, int64_
     if (at < 4)
         return corrupt(tailer->blocks.index, 8 * slot, (int64_t)entry, "an index entry names an impossible position");
     int32_t code = cx3_data_block(queue, &tailer->blocks, cycle, number, &block);
-    if (code < 0)
+    if (code <= 0)
         return code;
     if (at > block->file.size) {
         if ((code = cx_file_measure(&block->file)) < 0 || at > block->file.size)

@@ -320,7 +320,7 @@ def _leaves(path: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
             waiting += (
                 (entry.path, f"{relative}/{entry.name}" if relative else entry.name, depth + 1)
                 for entry in entries
-                if re.search(r"\d", entry.name) and _is_directory(entry)
+                if re.search(r"\d", relative + entry.name) and _is_directory(entry)
             )
 
 

@@ -209,6 +209,8 @@ def compile_pattern(text: str, nested: bool = False) -> _Pattern:
     ``nested`` allows slashes, which make nested directories of Chronicle 3's SimpleDateFormat patterns.
     """
     parts = _split_pattern(text, nested)
+    if nested and not {"", ".", ".."}.isdisjoint("".join(part for part, _ in parts).split("/")):
+        raise UnsupportedFormatError(f"cannot read the roll pattern {text!r}: a directory in it has no name")
     seen: set[str] = set()
     regex = []
     for part, is_field in parts:

@@ -331,10 +331,21 @@ class _Hub:
     # Life.
 
     async def start(self, host: str, port: int) -> None:
+        if not isinstance(port, int):
+            raise TypeError(f"a port is an int, not {type(port).__name__}")
+        if not 0 <= port < 65536:
+            raise UsageError(f"a port is within 0..65535, not {port}")
         try:
-            self._server = await self._loop.create_server(
-                lambda: _Client(self), host, port, backlog=_BACKLOG, reuse_address=True
-            )
+            while True:
+                self._server = await self._loop.create_server(
+                    lambda: _Client(self), host, port, backlog=_BACKLOG, reuse_address=True
+                )
+                ports = [listening.getsockname()[1] for listening in self._server.sockets]
+                if len(set(ports)) == 1:
+                    break
+                # A host with several addresses got a free port for each: clients are told one.
+                self._server.close()
+                port = ports[0]
         except OSError as error:
             if self._server is None and isinstance(error, socket.gaierror):
                 raise UsageError(f"cannot listen on {host!r}: {error.strerror}") from error

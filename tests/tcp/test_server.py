@@ -588,6 +588,21 @@ def test_impossible_options(queue: px.Queue, serve: Serve, options: dict[str, fl
         serve(queue, **options)
 
 
+@pytest.mark.parametrize(
+    ("port", "kind"), [(-1, UsageError), (1 << 16, UsageError), ("x", TypeError), (None, TypeError)]
+)
+def test_impossible_ports(queue: px.Queue, serve: Serve, port: int, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match="a port is"):
+        serve(queue, port=port)
+
+
+def test_all_addresses_of_a_host_have_the_same_port(queue: px.Queue, serve: Serve) -> None:
+    source = serve(queue, host="")
+    for address in ("127.0.0.1", "::1") if socket.has_ipv6 else ("127.0.0.1",):
+        with tcp.RemoteAppender(address, source.port) as appender:
+            assert appender.append(address.encode()) == queue.last_index
+
+
 def test_more_clients_than_allowed_are_sent_away(queue: px.Queue, serve: Serve, connect: Connect) -> None:
     source = serve(queue, max_clients=2)
     first, second = connect(source.port), connect(source.port)

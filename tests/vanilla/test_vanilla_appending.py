@@ -252,6 +252,21 @@ def test_a_format_that_mixes_cycles_is_refused(path: Path) -> None:
         px.open_queue(path, "a", format="vanilla", roll=px.VanillaCycle("X", "yyyyMMdd", DAY_MS // 24, 1 << 40))
 
 
+def test_a_name_without_digits_may_follow_the_date(make: Make, path: Path) -> None:
+    make(roll="yyyyMMdd'/orders'").appender().append(b"x")
+    assert f"{TODAY}/orders/index-0" in names(path)
+    for settings in ({}, {"roll": "yyyyMMdd'/orders'"}):
+        with px.open_queue(path, **settings) as queue:  # type: ignore[arg-type]
+            assert list(queue.tailer()) == [b"x"]
+
+
+@pytest.mark.parametrize("roll", ["/yyyyMMdd", "yyyyMMdd/", "yyyyMMdd//HH", "yyyyMMdd'/'", "yyyyMMdd/../HH"])
+def test_a_format_with_a_directory_that_has_no_name_is_refused(path: Path, roll: str) -> None:
+    with pytest.raises(px.UsageError):
+        px.open_queue(path, "a", format="vanilla", roll=roll)
+    assert not path.exists()
+
+
 def test_an_excerpt_in_flight_belongs_to_the_cycle_it_was_begun_in(make: Make, clock: Clock) -> None:
     queue = make()
     appender = queue.appender()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import struct
 import warnings
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import pychronix as px
 from pychronix.errors import AccessError, ChronixError, CorruptError
 
 E = 1 << 40
-TODAY = "20240305"
+TODAY, TOMORROW = "20240305", "20240306"
 LOW = 64 - 22
 Make = Callable[..., px.Queue]
 
@@ -184,6 +185,33 @@ def test_truncation_under_an_open_tailer_and_appender(make: Make, path: Path) ->
         except ChronixError:
             break
     everything(queue)
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_a_cycle_deleted_under_an_open_tailer_is_over(make: Make, path: Path, clock: Clock, batched: bool) -> None:
+    queue = make(index_block_bytes=65536)
+    appender, tailer, back = queue.appender(), queue.tailer(), queue.tailer()
+    appender.append(b"oldest")
+    clock.forward(DAY_MS)
+    first = appender.append_many([b"%03d" % number * 100 for number in range(300)])[0]
+    assert back.move_to_index(first + 290)
+    back.direction = "backward"
+    assert tailer.read_many(2)[1] == b"000" * 100
+    assert back.read() == b"290" * 100
+    clock.forward(DAY_MS)
+    shutil.rmtree(path / TOMORROW)
+    appender.append(b"newest")
+
+    def rest(tailer: px.Tailer) -> list[bytes]:
+        return list(tailer) if batched else list(iter(tailer.read, None))
+
+    # What is mapped is still there; the next data file is not.
+    read = rest(tailer)
+    assert read.pop() == b"newest"
+    assert read == [b"%03d" % number * 100 for number in range(1, 1 + len(read))] and len(read) < 299
+    read = rest(back)
+    assert read.pop() == b"oldest"
+    assert read == [b"%03d" % number * 100 for number in range(289, 289 - len(read), -1)] and len(read) < 290
 
 
 def test_flipped_bits_are_survived(journal: list[tuple[int, bytes]], make: Make, path: Path, budget: object) -> None:
