@@ -51,6 +51,7 @@
 typedef struct {
     cx_queue base;
     int64_t line_bytes, line_entries, index_block, data_block, reserve;
+    int32_t appending;          /* one of our appenders is open: a second one need not wait to hear of it */
     char index_path[CX_PATH_MAX], data_path[CX_PATH_MAX];
 } i3_queue;
 
@@ -269,7 +270,11 @@ static int32_t look_at_cycle(cx_queue *base, int64_t cycle, cx_cycle_info *info)
     i3_place place;
     code = find_end(queue, &index, &place);
     cx_file_close(&index);
-    if (code < 0 || (code = cx_file_open(&data, queue->data_path, false, false)) < 0)
+    if (code == 0)
+        code = cx_file_open(&data, queue->data_path, false, false);
+    if (code == CX_E_NOT_FOUND)
+        return cx_fail(CX_E_CORRUPT, queue->data_path, -1, 0, "the data file of the journal is missing");
+    if (code < 0)
         return code;
     info->count = place.number;
     info->size_bytes = data.size;
@@ -287,8 +292,10 @@ typedef struct {
     cx_file index, data;
     i3_place at;
     int64_t block_end;      /* of the data block that the next excerpt goes to; after an exact fill still the full one */
+    bool claimed;           /* of the queue: `appending` is ours */
     bool locked;
     bool directory_synced;
+    bool flush_failed;      /* of something already published: said by the next call */
 } i3_appender;
 
 /* What a power failure leaves: pages of the index that never reached the disk. Java would append into the hole, and readers go
@@ -334,7 +341,8 @@ static int32_t open_files(i3_appender *appender)
         return code;
     code = cx_file_lock(&appender->index, 0, 0);   /* I-3; given back by close_appender */
     if (code < 0)
-        return code != CX_E_FILE_LOCKED ? code : cx_fail(code, queue->index_path, 0, 0, "another appender is open on this journal");
+        return code != CX_E_FILE_LOCKED ? code : cx_fail(code, queue->index_path, -1, 0, "another appender is open on this journal, "
+                                                          "which has one writer at a time");
     appender->locked = true;
     if ((code = cx_file_measure(&appender->index)) < 0 || (code = check_block(&appender->index, "index", queue->index_block)) < 0
         || (code = cx_file_extend(&appender->index, queue->index_block)) < 0
@@ -355,6 +363,10 @@ static int32_t open_appender(cx_appender *base)
     i3_appender *appender = (i3_appender *)base;
     appender->queue = (i3_queue *)base->child.queue;
     appender->index.fd = appender->data.fd = -1;
+    if (!cx_claim_flag(&appender->queue->appending))
+        return cx_fail(CX_E_BUSY, base->child.queue->path, -1, 0, "this queue has an open appender, and an Indexed journal one writer at "
+                       "a time: close the other one first");
+    appender->claimed = true;
     int32_t code = open_files(appender);
     if (code < 0)
         return code;
@@ -371,10 +383,17 @@ static void close_appender(cx_appender *base)
         cx_file_unlock(&appender->index, 0, 0);
     cx_file_close(&appender->index);
     cx_file_close(&appender->data);
+    if (appender->claimed)
+        cx_drop_flag(&appender->queue->appending);
 }
 
 static int32_t check_files(i3_appender *appender)
 {
+    if (__builtin_expect(appender->flush_failed, 0)) {
+        appender->flush_failed = false;
+        return cx_fail(CX_E_OS, appender->data.path, -1, 0, "an excerpt appended before could not be flushed to disk: it is visible, "
+                       "but may not be durable; nothing was appended now");
+    }
     int32_t code = cx_file_lost(&appender->index);
     if (code == 0)
         code = cx_file_lost(&appender->data);
@@ -406,7 +425,8 @@ static int32_t check_alone(i3_appender *appender, const uint8_t *line)
     if (__builtin_expect(load_entry(line, at->k) == 0 && before == at->left && (!at->based || cx_load_i64(line) == at->base), 1))
         return 0;
     return cx_fail(CX_E_CORRUPT, appender->index.path, at->line_at + 8 + 4 * at->k, at->number, "another writer appended to this "
-                   "journal, whose next number was %lld; nothing was written", (long long)at->number);
+                   "journal, whose next number was %lld; nothing was written: one writer at a time, and this one needs to be opened anew",
+                   (long long)at->number);
 }
 
 /* The line of the next entry, with its base written, in mapped memory with real blocks; also the next line, if it lies in the
@@ -567,8 +587,8 @@ static int64_t write_excerpt(i3_appender *appender, uint8_t *line, const void *d
     CX_POINT("i3_entry_published");
     base_next_line(appender, line);
     appender->base.info.last_index = number;
-    if (appender->queue->base.settings.synchronous != 0 && (code = flush(appender)) < 0)
-        return code;
+    if (appender->queue->base.settings.synchronous != 0)
+        appender->flush_failed = flush(appender) < 0;   /* it is published: an error now would make the caller append it again */
     return number;
 }
 
@@ -641,8 +661,8 @@ static int64_t append_many(cx_appender *base, const void *data, const uint32_t *
         }
         base_next_line(appender, line);
     }
-    if (done > 0 && appender->queue->base.settings.synchronous != 0 && (code = flush(appender)) < 0)
-        return code;
+    if (done > 0 && appender->queue->base.settings.synchronous != 0)
+        appender->flush_failed = flush(appender) < 0;
     return done > 0 ? done : code;
 }
 
@@ -717,6 +737,7 @@ static int32_t append_padding(cx_appender *base)
 static int32_t sync_journal(cx_appender *base)
 {
     i3_appender *appender = (i3_appender *)base;
+    appender->flush_failed = false;   /* all is flushed again */
     int32_t code = flush(appender);
     if (code == 0 && !appender->directory_synced && (code = cx_directory_sync(appender->queue->index_path)) == 0)
         appender->directory_synced = true;
