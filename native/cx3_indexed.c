@@ -51,7 +51,6 @@
 typedef struct {
     cx_queue base;
     int64_t line_bytes, line_entries, index_block, data_block, reserve;
-    int32_t appending;          /* one of our appenders is open: a second one need not wait to hear of it */
     char index_path[CX_PATH_MAX], data_path[CX_PATH_MAX];
 } i3_queue;
 
@@ -292,7 +291,6 @@ typedef struct {
     cx_file index, data;
     i3_place at;
     int64_t block_end;      /* of the data block that the next excerpt goes to; after an exact fill still the full one */
-    bool claimed;           /* of the queue: `appending` is ours */
     bool locked;
     bool directory_synced;
     bool flush_failed;      /* of something already published: said by the next call */
@@ -363,10 +361,6 @@ static int32_t open_appender(cx_appender *base)
     i3_appender *appender = (i3_appender *)base;
     appender->queue = (i3_queue *)base->child.queue;
     appender->index.fd = appender->data.fd = -1;
-    if (!cx_claim_flag(&appender->queue->appending))
-        return cx_fail(CX_E_BUSY, base->child.queue->path, -1, 0, "this queue has an open appender, and an Indexed journal one writer at "
-                       "a time: close the other one first");
-    appender->claimed = true;
     int32_t code = open_files(appender);
     if (code < 0)
         return code;
@@ -383,8 +377,6 @@ static void close_appender(cx_appender *base)
         cx_file_unlock(&appender->index, 0, 0);
     cx_file_close(&appender->index);
     cx_file_close(&appender->data);
-    if (appender->claimed)
-        cx_drop_flag(&appender->queue->appending);
 }
 
 static int32_t check_files(i3_appender *appender)

@@ -41,6 +41,7 @@ typedef struct {
     bool data_dirty, index_dirty;         /* messages in the open files since the last sync() */
     bool directories_dirty;               /* files were made in the cycle since then */
     bool unsynced_lost;                   /* there were too many to keep */
+    bool flush_failed;                    /* of something already published: said by the next call */
     int32_t unsynced_count;
     int unsynced[UNSYNCED_MAX];           /* descriptors, in the order of flushing */
 } cx3_appender;
@@ -276,6 +277,11 @@ static int32_t calling_thread(const cx3_appender *appender)
 static int32_t enter(cx3_appender *appender, int64_t cycle)
 {
     int32_t thread = calling_thread(appender), code;
+    if (__builtin_expect(appender->flush_failed, 0)) {
+        appender->flush_failed = false;
+        return cx_fail(CX_E_OS, appender->queue->base.path, -1, 0, "a message appended before could not be flushed to disk: it is "
+                       "visible, but may not be durable; nothing was appended now");
+    }
     if (cycle < 0 && (code = clock_cycle(appender, &cycle)) < 0)
         return code;
     if (__builtin_expect(cycle != appender->base.info.cycle, 0)) {
@@ -417,7 +423,8 @@ static int32_t put(cx3_appender *appender, const void *data, size_t length, int6
     if (is_lost(&appender->index))
         return cx_file_lost(&appender->index);   /* the slot went nowhere */
     appender->base.info.last_index = cx_index_of(&appender->queue->base, appender->base.info.cycle, sequence);
-    return (code = flush_index(appender)) < 0 ? code : 1;
+    appender->flush_failed |= flush_index(appender) < 0;   /* an error now would make the caller append it again */
+    return 1;
 }
 
 int64_t cx3_append(cx_appender *base, const void *data, size_t length)
@@ -463,8 +470,7 @@ static int64_t put_run(cx3_appender *appender, const uint8_t *data, const uint32
         appender->write_at = done == stored ? end : (int64_t)(entries[done] - appender->entry) - 4;
         appender->base.info.last_index = cx_index_of(&appender->queue->base, appender->base.info.cycle, *only - 1);
         code = cx_file_lost(&appender->index);
-        if (code == 0)
-            code = flush_index(appender);
+        appender->flush_failed |= code == 0 && flush_index(appender) < 0;
     }
     *whole = done == stored;
     return code < 0 ? code : done;
@@ -544,11 +550,12 @@ int32_t cx3_sync(cx_appender *base)
     cx3_appender *appender = (cx3_appender *)base;
     cx3_queue *queue = appender->queue;
     int32_t code = 0;
+    if (base->info.cycle >= 0)
+        keep_directories(appender);   /* first, since there may be no room for them any more */
+    appender->flush_failed = false;   /* all is flushed again */
     if (appender->unsynced_lost && syncfs(queue->listing.fd) != 0)
         return cx_fail_os(queue->base.path, -1, "cannot flush the journal's file system to disk");
     appender->unsynced_lost = false;
-    if (base->info.cycle >= 0)
-        keep_directories(appender);
     if ((code = cx_file_lost(&appender->data)) < 0 || (code = cx_file_lost(&appender->index)) < 0)
         return code;
     for (int32_t i = 0; i < appender->unsynced_count; i++) {

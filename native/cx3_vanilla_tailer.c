@@ -213,6 +213,21 @@ static void not_found(cx3_tailer *tailer)
         info->state = info->direction == CX_BACKWARD ? CX_BEYOND_START_OF_CYCLE : CX_CYCLE_NOT_FOUND;
 }
 
+static int64_t clock_cycle(cx3_tailer *tailer)
+{
+    int64_t now_ms = cx_clock_ms(&tailer->base.child, tailer->cycle_from_ms, tailer->cycle_to_ms);
+    if (__builtin_expect(now_ms < tailer->cycle_from_ms || now_ms >= tailer->cycle_to_ms, 0)) {
+        int64_t length_ms = tailer->queue->base.settings.length_ms;
+        int64_t number = now_ms < 0 ? -1 : now_ms / length_ms;
+        tailer->clock_cycle = number > INT32_MAX ? INT32_MAX : number;
+        if (number < 0 || number > INT32_MAX)
+            return tailer->clock_cycle;
+        tailer->cycle_from_ms = number * length_ms;
+        tailer->cycle_to_ms = tailer->cycle_from_ms + length_ms;
+    }
+    return tailer->clock_cycle;
+}
+
 static int32_t move_to_index(cx3_tailer *tailer, int64_t index)
 {
     cx3_record record;
@@ -238,6 +253,8 @@ static int32_t move_to_index(cx3_tailer *tailer, int64_t index)
     stand(tailer, index);
     if (sequence > count)
         tailer->base.info.state = CX_NOT_REACHED_IN_CYCLE;
+    else if (sequence == count && cycle < clock_cycle(tailer))
+        tailer->base.info.state = CX_END_OF_CYCLE;   /* the next read goes on to a later cycle, if there is one */
     return 0;
 }
 
@@ -269,21 +286,6 @@ int32_t cx3_move(cx_tailer *base, int32_t where, int64_t target)
 }
 
 /* --- the next message -------------------------------------------------------------------------------------------- */
-
-static int64_t clock_cycle(cx3_tailer *tailer)
-{
-    int64_t now_ms = cx_clock_ms(&tailer->base.child, tailer->cycle_from_ms, tailer->cycle_to_ms);
-    if (__builtin_expect(now_ms < tailer->cycle_from_ms || now_ms >= tailer->cycle_to_ms, 0)) {
-        int64_t length_ms = tailer->queue->base.settings.length_ms;
-        int64_t number = now_ms < 0 ? -1 : now_ms / length_ms;
-        tailer->clock_cycle = number > INT32_MAX ? INT32_MAX : number;
-        if (number < 0 || number > INT32_MAX)
-            return tailer->clock_cycle;
-        tailer->cycle_from_ms = number * length_ms;
-        tailer->cycle_to_ms = tailer->cycle_from_ms + length_ms;
-    }
-    return tailer->clock_cycle;
-}
 
 /* Whether step_on looked in vain before, and the directory says that nothing was made since. */
 static bool none_since(const cx3_tailer *tailer, int64_t cycle, int64_t last, struct timespec *change)
@@ -384,6 +386,7 @@ static void advance(cx3_tailer *tailer, int64_t index)
 {
     cx_tailer_info *info = &tailer->base.info;
     info->last_read_index = index;
+    info->state = CX_FOUND_IN_CYCLE;
     if (info->direction == CX_FORWARD) {
         info->index = index + 1;
     } else if (info->direction == CX_NONE) {

@@ -234,9 +234,14 @@ int32_t cx_reach_slowly(cx_file *file, int purpose, int64_t offset, int64_t leng
 
 int32_t cx_file_remap(cx_file *file, int purpose, uint8_t **base)
 {
-    cx_window_drop(file->window[purpose]);
+    cx_window *before = file->window[purpose];
     file->window[purpose] = NULL;
-    return cx_reach(file, purpose, 0, 0, base);
+    int32_t code = cx_reach(file, purpose, 0, 0, base);
+    if (code <= 0)
+        file->window[purpose] = before;   /* whose address the caller goes on using */
+    else
+        cx_window_drop(before);
+    return code;
 }
 
 /* --- growth and blocks ------------------------------------------------------------------------------------------- */
@@ -244,7 +249,7 @@ int32_t cx_file_remap(cx_file *file, int purpose, uint8_t **base)
 int32_t cx_file_lock(cx_file *file, int64_t start, int64_t length)
 {
     /* Open-file-description locks meet the JVM's locks, but do not vanish with another descriptor (spec 1.3). */
-    struct flock lock = {.l_type = (short)(F_WRLCK), .l_whence = SEEK_SET,
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET,
                          .l_start = start, .l_len = length};
     for (int tries = 0; tries < LOCK_TRIES; tries++) {
         lock.l_pid = 0;

@@ -411,6 +411,8 @@ class Tailer:
             if self._pending is not _NOTHING:
                 self._settle()
             self._limit = 1
+            if self._clock is not None:
+                self._tick()
             try:
                 code = _cx_move_to_index(self._number, index)
             except (TypeError, OverflowError):
@@ -874,6 +876,8 @@ class Tailer:
         with self._inside():
             self._settle()
             self._limit = 1
+            if self._clock is not None:
+                self._tick()
             code = call()
             return self._persist(code, call) if code < 0 else code
 

@@ -114,8 +114,8 @@ def test_a_forked_child_neither_writes_nor_frees_the_lock(tmp_path: Path) -> Non
             finally:
                 os._exit(code)
         assert os.waitpid(child, 0)[1] == 0
-        with pytest.raises(px.LockedError):
-            queue.appender()
+        with SHAPE.ours(tmp_path / "q", timeout_ms=50) as other, pytest.raises(px.LockedError):
+            other.appender()
         assert appender.append(b"parent's again") == 1
 
 
