@@ -81,7 +81,6 @@ class CycleInfo(CData):
     data_format: int
     index_count: int
     index_spacing: int
-    fieldless: int
     ready: int
 
 class AppenderInfo(CData):

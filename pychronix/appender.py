@@ -315,8 +315,8 @@ class Appender:
     def sync(self) -> None:
         """Returns when everything appended through this appender is on disk.
 
-        Also raises ``chronicle.lastIndexMSynced`` in the table store, as Java does. Raises SystemCallError if the disk
-        refuses: what was appended is then visible, but not known to be durable.
+        Also raises ``chronicle.lastIndexMSynced`` in the table store, if there is one, as Java does. Raises
+        SystemCallError if the disk refuses: what was appended is then visible, but not known to be durable.
         """
         self._checked(lambda: lib.cx_sync(self._number))
 

@@ -8,7 +8,8 @@ otherwise.
 
 Rules
 - Only names, lengths and a few index entries are read here; nothing is written.
-- An option of the caller's wins over what was inferred; both are checked, since no format check will ever catch them.
+- What the files tell for certain (names, lengths, line sizes) wins over an option, with a warning; ``thread_bits`` is only
+  likely, so there the option wins. All are checked, since no format check will ever catch them.
 """
 
 from __future__ import annotations

@@ -387,7 +387,7 @@ def _mapping(block_size_bytes: int, index_count: int) -> tuple[int, int]:
 
 
 class Cycle:
-    """One roll file of a queue. What is in it is looked up when first asked for, and kept: a snapshot."""
+    """One cycle of a queue: a roll file, in a Vanilla journal a directory. Looked up when first asked for, and kept."""
 
     __slots__ = ("_facts", "_queue", "first_index", "name", "number", "path", "start_ms")
 

@@ -625,7 +625,7 @@ class FieldReader:
             raise
 
     def read_object(self, readers: Mapping[str, Callable[[FieldReader], object]] | None = None) -> Any:
-        """What ``write_object`` wrote ("v3" only; Java: readObject), as the types of ``pychronix.objects``.
+        """What ``write_object`` wrote ("v3" only; Java: readObject), as the types of ``pychronix.fields``.
 
         ``readers`` has, by class name, a function for each class that writes its own bytes (Externalizable,
         BytesMarshallable): it gets this cursor behind the name and returns the object. Without one such an object is

@@ -736,7 +736,7 @@ class FieldWriter:
         """Writes an object ("v3" only; Java: writeObject; spec 4.6).
 
         None, bool, int (a Long, beyond 64 bits a BigInteger), float (a Double), str, Decimal, datetime (a Date), bytes
-        (a ByteBuffer), and the types of ``pychronix.objects``. Raises TypeError for others.
+        (a ByteBuffer), and the types of ``pychronix.fields``. Raises TypeError for others.
         """
         if self._v5:
             raise absent("writeObject of Chronicle 3", "Chronicle 3")

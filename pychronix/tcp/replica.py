@@ -49,6 +49,12 @@ def replicate(
         return _copy_remote(source, queue, last, follow, stop)
     if source is queue:
         raise UsageError("a queue cannot be its own replica", path=queue.path)
+    if _numbering(source) != _numbering(queue):
+        raise UsageError(
+            f"a replica numbers its excerpts as its source does, but the source is {source.format} "
+            f"{source.roll_cycle.name} and the replica {queue.format} {queue.roll_cycle.name}",
+            path=queue.path,
+        )
     with source.tailer() as tailer, queue.appender() as appender:
         if last is not None:
             # The replica may end with padding, which no tailer stands on: the copy begins before it, then.
@@ -58,6 +64,12 @@ def replicate(
         copy = _Copy(queue, appender, last)
         copy.fill = source.padded
         return copy.take(follow_(tailer.with_index, stop=stop) if follow else tailer.with_index())
+
+
+def _numbering(queue: Queue) -> tuple[object, ...]:
+    """What decides which index an excerpt of a moment has."""
+    roll = queue.roll_cycle
+    return roll.shift, roll.length_ms, queue.epoch_ms, queue.padded
 
 
 def _copy_remote(tailer: RemoteTailer, queue: Queue, last: int | None, follow: bool, stop: StopEvent | None) -> int:

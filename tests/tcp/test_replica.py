@@ -249,3 +249,15 @@ def test_kills_at_any_byte(pair: Pair, serve: Serve, budget: Any) -> None:
     with pair.replica() as replica:
         tcp.replicate(source.url, replica)
     pair.assert_equal()
+
+
+@pytest.mark.parametrize("kind", [{"format": "cq5"}, {"format": "vanilla", "roll": "HOURS"}, {"format": "indexed"}])
+def test_a_replica_of_another_numbering_is_refused(tmp_path: Path, kind: dict[str, str]) -> None:
+    with (
+        px.open_queue(tmp_path / "source", "a", format="vanilla") as source,
+        px.open_queue(tmp_path / "replica", "a", **kind) as queue,  # type: ignore[arg-type]
+    ):
+        source.appender().append(b"one")
+        with pytest.raises(px.UsageError, match="as its source does"):
+            tcp.replicate(source, queue)
+        assert queue.last_index is None
