@@ -32,7 +32,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import islice, repeat
 from operator import add, sub
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypedDict
 
 from pychronix.errors import ChronixError, ProtocolError, UsageError
 from pychronix.tcp.protocol import (
@@ -55,9 +55,11 @@ from pychronix.tcp.protocol import (
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from typing_extensions import Unpack
+
     from pychronix import Appender, Queue
 
-__all__ = ["Source", "serve", "serve_async", "serve_forever"]
+__all__ = ["ServeOptions", "Source", "ThreadedSource", "serve", "serve_async", "serve_forever"]
 
 log = logging.getLogger("pychronix.tcp")
 
@@ -788,28 +790,43 @@ class ThreadedSource(Source):
             self._stop()
 
 
+class ServeOptions(TypedDict, total=False):
+    """What ``serve``, ``serve_async`` and ``serve_forever`` take besides queue, host and port."""
+
+    read_only: bool
+    """SUBMIT is refused."""
+    heartbeat_ms: float
+    """How long a client that lacks nothing hears nothing, 2500 by default."""
+    poll_ms_min: float
+    """The pause between two looks at the queue, 1 by default, doubled while there is nothing new ..."""
+    poll_ms_max: float
+    """... up to this, 20 by default."""
+    max_excerpt_bytes: int
+    """The longest excerpt that is accepted, 128 MiB by default, which is Java's own limit."""
+    max_clients: int
+    """More are sent away, 16 384 by default."""
+
+
+_DEFAULTS: ServeOptions = {
+    "read_only": False,
+    "heartbeat_ms": 2500,
+    "poll_ms_min": 1.0,
+    "poll_ms_max": 20.0,
+    "max_excerpt_bytes": MAX_EXCERPT_BYTES,
+    "max_clients": 16_384,
+}
+
+
+def _checked_options(options: ServeOptions) -> ServeOptions:
+    unknown = options.keys() - _DEFAULTS.keys()
+    if unknown:
+        raise TypeError(f"serve() has no option {min(unknown)!r}; it has " + ", ".join(_DEFAULTS))
+    return _DEFAULTS | options
+
+
 @asynccontextmanager
-async def _serving(
-    queue: Queue,
-    host: str,
-    port: int,
-    *,
-    read_only: bool = False,
-    heartbeat_ms: float = 2500,
-    poll_ms_min: float = 1.0,
-    poll_ms_max: float = 20.0,
-    max_excerpt_bytes: int = MAX_EXCERPT_BYTES,
-    max_clients: int = 16_384,
-) -> AsyncIterator[_Hub]:
-    hub = _Hub(
-        queue,
-        read_only=read_only,
-        heartbeat_ms=heartbeat_ms,
-        poll_ms_min=poll_ms_min,
-        poll_ms_max=poll_ms_max,
-        max_excerpt_bytes=max_excerpt_bytes,
-        max_clients=max_clients,
-    )
+async def _serving(queue: Queue, host: str, port: int, options: ServeOptions) -> AsyncIterator[_Hub]:
+    hub = _Hub(queue, **_checked_options(options))
     await hub.start(host, port)
     try:
         yield hub
@@ -818,17 +835,19 @@ async def _serving(
 
 
 @asynccontextmanager
-async def serve_async(queue: Queue, host: str = "127.0.0.1", port: int = 0, **options: Any) -> AsyncIterator[Source]:
+async def serve_async(
+    queue: Queue, host: str = "127.0.0.1", port: int = 0, **options: Unpack[ServeOptions]
+) -> AsyncIterator[Source]:
     """As ``serve``, with the same options, in the running event loop: ``async with serve_async(queue) as source``.
 
     The queue's calls run in the loop's thread: they take microseconds, but an append waits for another process's lock
     as long as the queue's timeout says.
     """
-    async with _serving(queue, host, port, **options) as hub:
+    async with _serving(queue, host, port, options) as hub:
         yield Source(hub)
 
 
-def serve(queue: Queue, host: str = "127.0.0.1", port: int = 0, **options: Any) -> ThreadedSource:
+def serve(queue: Queue, host: str = "127.0.0.1", port: int = 0, **options: Unpack[ServeOptions]) -> ThreadedSource:
     """Serves a queue over TCP from a thread of its own, until the source is closed.
 
     Java's remote tailers, stateful sinks and remote appenders are clients, and so are RemoteTailer and RemoteAppender.
@@ -836,10 +855,9 @@ def serve(queue: Queue, host: str = "127.0.0.1", port: int = 0, **options: Any) 
     appending and ``read_only`` is False, appends to it. Hence only this machine reaches it unless ``host`` says
     otherwise. ``port`` 0 takes a free one, which ``source.port`` tells.
 
-    ``read_only`` refuses SUBMIT. ``heartbeat_ms``: how long a client that lacks nothing hears nothing. ``poll_ms_min``,
-    ``poll_ms_max``: the pause between two looks at the queue, doubled from one to the other while there is nothing new.
-    ``max_excerpt_bytes``: the longest excerpt that is accepted (default 128 MiB, Java's own limit). ``max_clients``:
-    more are sent away (default 16 384).
+    Options (``ServeOptions``): ``read_only`` refuses SUBMIT; ``heartbeat_ms`` (2500); ``poll_ms_min`` (1) and
+    ``poll_ms_max`` (20) between two looks at the queue; ``max_excerpt_bytes`` (128 MiB, Java's own limit) of those
+    accepted; ``max_clients`` (16 384).
 
     Raises OSError where it cannot listen, UsageError. The queue must stay open as long as the source; it is not closed.
 
@@ -858,7 +876,7 @@ def serve(queue: Queue, host: str = "127.0.0.1", port: int = 0, **options: Any) 
             with suppress(RuntimeError):  # The loop has ended already.
                 loop.call_soon_threadsafe(stopping.set)
 
-        async with _serving(queue, host, port, **options) as hub:
+        async with _serving(queue, host, port, options) as hub:
             running.append((hub, stop))
             started.set()
             await stopping.wait()
@@ -889,7 +907,7 @@ def serve_forever(
     port: int = 0,
     *,
     ready: Callable[[Source], object] | None = None,
-    **options: Any,
+    **options: Unpack[ServeOptions],
 ) -> None:
     """As ``serve``, in the calling thread, until Ctrl-C. ``ready`` is called with the source once it listens."""
 

@@ -672,3 +672,8 @@ def test_it_serves_until_it_is_interrupted(queue: px.Queue) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         tcp.serve_forever(queue, ready=interrupt)
+
+
+def test_an_option_that_serve_has_not_is_named(tmp_path: Path) -> None:
+    with px.open_queue(tmp_path / "q", "a") as queue, pytest.raises(TypeError, match=r"no option 'readonly'.*read_only"):
+        tcp.serve(queue, readonly=True)  # type: ignore[call-arg]
