@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from operator import index as _as_int
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 try:
     from pychronix._native import ffi, lib
@@ -106,6 +106,7 @@ __all__ = [
     "text_of",
     "unpack",
     "unpacked",
+    "until_ready",
     "wait_for",
 ]
 
@@ -232,6 +233,21 @@ def patient(call: Callable[[], int], timeout_ms: int) -> int:
     """Calls, and repeats while the core says "not now"; returns the last result."""
     code = call()
     return patiently(call, code, timeout_ms) if code in _NOT_NOW else code
+
+
+_T = TypeVar("_T")
+
+
+def until_ready(call: Callable[[], _T], timeout_ms: int) -> _T:
+    """What a call returns, repeated with pauses while it raises NotReadyError, until the timeout lets that through."""
+    give_up = time.monotonic() + timeout_ms / 1000
+    while True:
+        try:
+            return call()
+        except NotReadyError:
+            if time.monotonic() >= give_up:
+                raise
+            time.sleep(_PAUSE_MAX_S)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -21,7 +21,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, TypedDict
 
-from pychronix.errors import AccessError, NotFoundError, SystemCallError, UnsupportedFormatError, UsageError
+from pychronix.errors import (
+    AccessError,
+    NotFoundError,
+    NotReadyError,
+    SystemCallError,
+    UnsupportedFormatError,
+    UsageError,
+)
 from pychronix.rolling import MAX_CYCLE, MAX_INDEX, compile_pattern
 
 __all__ = ["Chronicle3Options", "Chronicle3Settings", "IndexedCycle", "VanillaCycle", "detect", "indexed_base", "resolve"]
@@ -356,7 +363,8 @@ def resolve(
 ) -> tuple[Chronicle3Settings, list[str]]:
     """The settings of the journal at a path, whether it exists or not, and the wishes that cannot come true, in words.
 
-    Raises UsageError for an option out of range, and UnsupportedFormatError where the files fit no settings.
+    Raises NotReadyError while another process makes its first file, UsageError for an option out of range, and
+    UnsupportedFormatError where the files fit no settings.
     """
     unknown = set(options) - set(Chronicle3Options.__annotations__)
     if unknown:
@@ -467,14 +475,23 @@ def _block(
     differences: list[str],
 ) -> int:
     """The size of index or data files: their greatest length, which is a power of two, or the option, or the default."""
-    longest = 0
+    longest, fresh = 0, None
     for _, entries in leaves:
         for entry in entries:
             if names.fullmatch(entry.name):
                 try:
-                    longest = max(longest, entry.stat().st_size)
+                    length = entry.stat().st_size
                 except OSError:  # Deleted since it was listed, or a symbolic link to nowhere.
                     continue
+                longest = max(longest, length)
+                if length == 0:
+                    fresh = entry.path
+    if longest == 0 and fresh is not None and option not in options:
+        raise NotReadyError(
+            "another process is just making the journal's first file, whose length tells the block size",
+            path=fresh,
+            hint=f"if that process has died: give {option}",
+        )
     wished = _integer(option, options, 0)
     if option in options:
         _check_power_of_two(option, wished, KIB, MAX_BLOCK_BYTES)

@@ -150,7 +150,10 @@ def open_queue(
             raise UsageError(f"a {kind} journal has no epoch, roll time, source id, block_size_bytes or index counts")
         if isinstance(roll, RollCycle):
             raise UsageError(f"{roll.name} is a roll cycle of .cq4 queues", hint="a Vanilla journal has a VanillaCycle")
-        queue, differences = _open_chronicle3(common, *chronicle3.resolve(kind, common.path, roll, options))
+        found, differences = _boundary.until_ready(
+            lambda: chronicle3.resolve(kind, common.path, roll, options), timeout_ms
+        )
+        queue = _open_chronicle3(common, found)
     else:
         if options:
             raise UsageError(f"{min(options)} is an option of Chronicle 3.x journals", hint='give format="vanilla", too')
@@ -226,9 +229,7 @@ def _open_cq5(wishes: _Wishes) -> tuple[Queue, list[str]]:
     raise _boundary.error_for(lib.CX_E_CHANGED, path)
 
 
-def _open_chronicle3(
-    common: _Common, found: Chronicle3Settings, differences: list[str]
-) -> tuple[Queue, list[str]]:
+def _open_chronicle3(common: _Common, found: Chronicle3Settings) -> Queue:
     path, mode = found.path, common.mode
     if not found.exists and mode != "a":
         raise chronicle3.missing(path, found.format)
@@ -250,7 +251,7 @@ def _open_chronicle3(
     settings.synchronous = found.synchronous
     settings.line_bytes = found.line_bytes
     handle = Handle.queue(path, settings, common.timeout_ms)
-    return Queue(handle, settings, common._replace(path=path), found.cycle, found), differences
+    return Queue(handle, settings, common._replace(path=path), found.cycle, found)
 
 
 def _checked_wishes(

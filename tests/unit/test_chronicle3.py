@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import pychronix as px
 from pychronix import UnsupportedFormatError, UsageError, VanillaCycle
 from pychronix.chronicle3 import Chronicle3Options, Chronicle3Settings, detect, indexed_base, resolve
+from pychronix.errors import NotReadyError
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -182,3 +185,19 @@ def test_an_unknown_option_is_told_with_those_there_are(tmp_path: Path) -> None:
     options: Any = {"index_block": 4096}
     with pytest.raises(TypeError, match=r"'index_block'; Chronicle 3\.x has entries_per_cycle, index_block_bytes"):
         resolve("vanilla", str(tmp_path / "q"), None, options)
+
+
+def test_a_first_file_without_length_is_waited_for(tmp_path: Path) -> None:
+    """Between its creation and its first mapping a file tells no block size: the default would be a wrong guess."""
+    leaf(tmp_path / "q", "20240305", entries=0)
+    data = next((tmp_path / "q" / "20240305").glob("data-*"))
+    os.truncate(data, 0)
+    with pytest.raises(NotReadyError, match="give data_block_bytes"):
+        px.open_queue(tmp_path / "q", timeout_ms=20)
+    assert 64 * KIB == settings(tmp_path / "q", data_block_bytes=64 * KIB).data_block_bytes
+    growing = threading.Timer(0.05, os.truncate, (data, 64 * KIB))
+    growing.start()
+    with px.open_queue(tmp_path / "q", timeout_ms=20_000) as queue:
+        assert queue.chronicle3 is not None
+        assert 64 * KIB == queue.chronicle3.data_block_bytes
+    growing.join()
