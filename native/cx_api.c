@@ -339,7 +339,7 @@ int32_t cx_set_clock(uintptr_t handle, int64_t now_ms)
 
 #define ON_CHILD(type, handle, noun, function, what, call)      \
     type *self = (type *)(handle);                              \
-    int32_t guarded = guard(&self->child, noun);                \
+    int32_t guarded = guard((cx_child *)(handle), noun);   /* which may be none: no member of it yet */ \
     if (__builtin_expect(guarded < 0, 0))                       \
         return guarded;                                         \
     const cx_format *format = self->child.queue->format;        \
@@ -501,7 +501,7 @@ int32_t cx_set_striding(uintptr_t tailer, int32_t striding)
 int32_t cx_window_acquire(uintptr_t handle, uintptr_t window_handle, uint64_t *address, int64_t *length)
 {
     cx_tailer *tailer = (cx_tailer *)handle;
-    int32_t code = guard(&tailer->child, "tailer");
+    int32_t code = guard((cx_child *)handle, "tailer");
     if (code < 0)
         return code;
     cx_window *window = tailer->lent;
