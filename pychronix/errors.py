@@ -27,6 +27,7 @@ __all__ = [
     "ChronixError",
     "ChronixWarning",
     "ClosedError",
+    "CodecError",
     "CorruptError",
     "CycleClosedError",
     "CycleFullError",
@@ -51,6 +52,7 @@ __all__ = [
     "SystemCallError",
     "UnsupportedFormatError",
     "UsageError",
+    "WireError",
 ]
 
 
@@ -165,6 +167,24 @@ class IndexRangeError(UsageError, IndexError):
 
 class EncodingError(UsageError):
     """A value cannot be written as text, or a payload is not the text it was read as."""
+
+
+class WireError(EncodingError):
+    """A document is not Wire, or a value is none that Wire can hold. ``offset`` is the byte in the excerpt's payload.
+
+    ``index`` is the excerpt's, where it is known. Nothing was written.
+    """
+
+    index: int | None = None
+
+
+class CodecError(ChronixError, ValueError):
+    """A codec failed on a value or on an excerpt. Its own error is the ``__cause__``; nothing was written.
+
+    ``index`` is the excerpt's; None when a value was to be appended, for it has none.
+    """
+
+    index: int | None = None
 
 
 class EndOfDocumentError(ChronixError, EOFError):

@@ -22,16 +22,19 @@ LAYERS: dict[str, tuple[int, set[str]]] = {
     "_boundary": (2, set()),
     "rolling": (2, set()),
     "chronicle3": (3, set()),
-    "wire": (2, set()),
+    "wire": (2, {"wire"}),
     "fields": (2, {"fields", "wire"}),
     "formats": (3, {"formats"}),
+    "codec": (3, set()),
     "table": (3, set()),
     "appender": (3, set()),
     "tailer": (3, set()),
     "search": (3, set()),
+    "methods": (3, set()),
     "queue": (4, set()),
     "inspect": (4, set()),
     "follow": (5, set()),
+    "cassandra": (6, set()),
     "tcp": (6, {"tcp"}),
     "__init__": (7, set()),
     "cli": (8, set()),
@@ -47,7 +50,7 @@ ONLY_BOUNDARY = "_native"
 # Only storey 3 is built on the public API alone.
 PUBLIC_ONLY = {"cli", "__main__"}
 # The network knows queues by their public methods alone, whatever their format.
-PUBLIC_ONLY |= {"tcp"}
+PUBLIC_ONLY |= {"tcp", "cassandra"}
 
 
 class Import(NamedTuple):
