@@ -25,12 +25,14 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import accumulate, chain, islice
 from operator import itemgetter, length_hint
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TypeVar, overload
 
+from pychronix.chronicle3 import VanillaCycle
 from pychronix.errors import ClosedError, MessageTooLongError, NackError, ProtocolError, RemoteError, UsageError
-from pychronix.rolling import ROLL_CYCLES
+from pychronix.rolling import ROLL_CYCLES, RollCycle, moment_ms
 from pychronix.tcp.protocol import (
     EAGER,
     END,
@@ -63,29 +65,23 @@ _POLL_MS_MAX = 1 << 30  # What fits the system call.
 _STOP_SECONDS = 0.1  # How often ``stop`` is looked at while nothing comes.
 _WINDOW_MESSAGES, _WINDOW_BYTES = 256, 256 << 10  # Half of what may be sent before its answers are read.
 
-DAY_MS = 86_400_000
-CYCLES = {
-    "SECONDS": (1000, 1 << 28),
-    "MINUTES": (60_000, 1 << 34),
-    "HOURS": (3_600_000, 1 << 40),
-    "DAYS": (DAY_MS, 1 << 40),
-}
-"""Chronicle 3's cycles: length in ms and entries per cycle, which make an index of a date."""
+_KNOWN = (VanillaCycle.SECONDS, VanillaCycle.MINUTES, VanillaCycle.HOURS, VanillaCycle.DAYS)
+CYCLES = {cycle.name: (cycle.length_ms, cycle.entries) for cycle in _KNOWN}
 
 
-def _cycle_of(cycle: str | tuple[int, int]) -> tuple[int, int]:
-    """Length in ms and entries per cycle."""
+def _cycle_of(cycle: str | RollCycle | VanillaCycle | tuple[int, int], entries: int | None) -> RollCycle | VanillaCycle:
+    """What numbers the excerpts of a source, which cannot be asked."""
+    if isinstance(cycle, tuple):
+        length_ms, entries = cycle
+        cycle = next((known for known in _KNOWN if known.length_ms == length_ms), VanillaCycle.DAYS)
     if isinstance(cycle, str):
-        if cycle in CYCLES:
-            return CYCLES[cycle]
-        if cycle in ROLL_CYCLES:
-            roll = ROLL_CYCLES[cycle]
-            return roll.length_ms, roll.sequence_mask + 1
-        raise UsageError(f"unknown cycle {cycle!r}", hint="one of " + ", ".join([*CYCLES, *ROLL_CYCLES]))
-    length_ms, entries = cycle
-    if min(length_ms, entries) <= 0:
-        raise UsageError(f"cycle is a name or a pair of length in ms and entries per cycle, not {cycle!r}")
-    return length_ms, entries
+        known = ROLL_CYCLES.get(cycle.strip().upper())
+        cycle = VanillaCycle.of(cycle) if known is None else known
+    if entries is None:
+        return cycle
+    if isinstance(cycle, RollCycle):
+        raise UsageError(f"entries_per_cycle is of Vanilla journals, and {cycle.name} a roll cycle of .cq4 queues")
+    return replace(cycle, entries=entries)
 
 
 class _Line:
@@ -179,10 +175,11 @@ class RemoteTailer:
     """Reads a queue that a source serves over TCP: a Java Chronicle 3, or ``serve``.
 
     ``start``: "start", "end" (the last excerpt, then what comes after it, as Java's toEnd), "now" (only what comes
-    after it), an index, a date, or "today" (UTC), which is the first index of that day's cycle. For the latter two
-    ``cycle`` says how indexes are made, for the protocol does not: "DAYS" (default), "HOURS", "MINUTES" or "SECONDS" of
-    Chronicle 3, a roll cycle such as "FAST_DAILY", or length in ms and entries per cycle. An index that does not exist
-    is waited for; a Java source then sends nothing before exactly that one exists.
+    after it), an index, "today" (UTC), or a date, a datetime or ISO text such as "2024-03-05T10:00" (naive means UTC),
+    which is the first index of that moment's cycle. For the latter ``cycle`` and ``entries_per_cycle`` say how indexes
+    are made, for the protocol does not: "DAYS" (default), "HOURS", "MINUTES", "SECONDS", a format or a VanillaCycle of
+    Chronicle 3, or a roll cycle of ``.cq4`` queues such as "FAST_DAILY". An index that does not exist is waited for; a
+    Java source then sends nothing before exactly that one exists.
 
     Iterating yields payloads until the source says that there are no more at present, and the next time goes on. A
     Java source says so by its heartbeats, every 2.5 s; ours at once. ``follow`` does not end. Connects at the first
@@ -200,7 +197,8 @@ class RemoteTailer:
         port: int,
         start: str | int | datetime.date = "start",
         *,
-        cycle: str | tuple[int, int] = "DAYS",
+        cycle: str | RollCycle | VanillaCycle | tuple[int, int] = "DAYS",
+        entries_per_cycle: int | None = None,
         heartbeat_timeout_ms: float = 10_000,
         connect_timeout_ms: float = 10_000,
         retry_ms: float | None = None,
@@ -222,7 +220,7 @@ class RemoteTailer:
                 raise UsageError(f"{name} is to be above 0, not {value}")
         if backoff_ms_max < backoff_ms_min:
             raise UsageError(f"backoff_ms_max is at least backoff_ms_min, not {backoff_ms_max}")
-        self._start, self._skip_start = self._resolved(start, _cycle_of(cycle), clock)
+        self._start, self._skip_start = self._resolved(start, _cycle_of(cycle, entries_per_cycle), clock)
         self._heartbeat_timeout = heartbeat_timeout_ms / 1000
         self._connect_timeout = connect_timeout_ms / 1000
         self._retry = None if retry_ms is None else retry_ms / 1000
@@ -251,34 +249,30 @@ class RemoteTailer:
 
     @staticmethod
     def _resolved(
-        start: str | int | datetime.date, cycle: tuple[int, int], clock: Callable[[], float]
+        start: str | int | datetime.date, cycle: RollCycle | VanillaCycle, clock: Callable[[], float]
     ) -> tuple[int, bool]:
         """What to subscribe, and whether the excerpt that SYNC_IDX names is to be dropped."""
-        length_ms, entries = cycle
-        if isinstance(start, str):
+        places = {"start": (START, False), "end": (END, False), "now": (END, True)}
+        if isinstance(start, str) and start in places:
+            return places[start]
+        if isinstance(start, int) and not isinstance(start, bool):
+            if not 0 <= start < 1 << 63:
+                raise UsageError(f"an index is within 0..2^63 - 1, not {start}")
+            return int(start), False
+        if isinstance(start, (str, datetime.date)):
             if start == "today":
-                return int(clock() * 1000) // DAY_MS * DAY_MS // length_ms * entries, False
-            places = {"start": (START, False), "end": (END, False), "now": (END, True)}
-            if start not in places:
+                start = datetime.datetime.fromtimestamp(clock(), datetime.timezone.utc).date()
+            try:
+                time_ms = moment_ms(start)
+            except UsageError as cause:
                 raise UsageError(
                     f"unknown start {start!r}",
-                    hint='one of "start", "end", "now", "today", a datetime.date, or an index',
-                )
-            return places[start]
-        if isinstance(start, datetime.date):
-            day = start
-            if isinstance(start, datetime.datetime):
-                if start.tzinfo is not None:
-                    start = start.astimezone(datetime.timezone.utc)
-                time_ms = (start.replace(tzinfo=None) - datetime.datetime(1970, 1, 1)) // datetime.timedelta(0, 0, 1000)
-            else:
-                time_ms = (day - datetime.date(1970, 1, 1)).days * DAY_MS
+                    hint='one of "start", "end", "now", "today", an index, a date or ISO text such as "2024-03-05T10:00"',
+                ) from cause
             if time_ms < 0:
                 raise UsageError(f"there are no cycles before 1970: {start}")
-            return time_ms // length_ms * entries, False
-        if not 0 <= start < 1 << 63:
-            raise UsageError(f"an index is within 0..2^63 - 1, not {start}")
-        return int(start), False
+            return cycle.index(cycle.cycle_at(time_ms), 0), False
+        raise TypeError(f"start is a str, an int or a datetime.date, not {type(start).__name__}")
 
     # Reading.
 

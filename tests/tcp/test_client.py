@@ -82,7 +82,9 @@ AT_2015 = datetime.datetime(2015, 4, 16, 10, 30)
     (AT_2015, "HOURS", (16541 * 24 + 10) * E_DAYS), (AT_2015, "MINUTES", ((16541 * 24 + 10) * 60 + 30) << 34),
     (AT_2015, "SECONDS", (((16541 * 24 + 10) * 60 + 30) * 60) << 28), (AT_2015, "FAST_DAILY", 16541 << 32),
     (AT_2015.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=11))), "DAYS", 16540 * E_DAYS),
-    (AT_2015, (86_400_000, 1 << 40), 16541 * E_DAYS), (datetime.date(1970, 1, 1), "DAYS", 0),
+    (AT_2015, px.VanillaCycle.of("yyyyMMdd/HH"), (16541 * 24 + 10) * E_DAYS), (datetime.date(1970, 1, 1), "DAYS", 0),
+    (AT_2015, px.RollCycle.HOURLY, (16541 * 24 + 10) << 32), ("2015-04-16", "DAYS", 16541 * E_DAYS),
+    ("2015-04-16T10:30", "HOURS", (16541 * 24 + 10) * E_DAYS), ("2015-04-16T10:30+11:00", "DAYS", 16540 * E_DAYS),
     ("today", "DAYS", 16541 * E_DAYS), ("today", "HOURS", 16541 * 24 * E_DAYS),
 ])  # fmt: skip
 def test_a_date_is_the_first_index_of_its_cycle(
@@ -101,6 +103,25 @@ def test_a_date_is_the_first_index_of_its_cycle(
     assert [(SUBSCRIBE, expected)] == asked
 
 
+def test_entries_per_cycle_are_those_of_the_source(listen: Listen, tail: Tail) -> None:
+    asked = []
+
+    def serve(peer: Peer, _: int) -> None:
+        asked.append(peer.asked())
+        peer.send(SYNC_IDX, 16541 << 20)
+        peer.excerpt(16541 << 20, b"found")
+        peer.send(IN_SYNC)
+
+    assert [b"found"] == [tail(listen(serve).port, "2015-04-16", entries_per_cycle=1 << 20).read()]
+    assert [(SUBSCRIBE, 16541 << 20)] == asked
+
+
+def test_a_start_is_text_a_number_or_a_date() -> None:
+    for start in (1.5, None, True, b"start"):
+        with pytest.raises(TypeError, match="start is"):
+            tcp.RemoteTailer("127.0.0.1", 1, start)  # type: ignore[arg-type]
+
+
 def test_our_source_finds_a_date_that_has_nothing(queue: px.Queue, serve: Serve, tail: Tail) -> None:
     queue.appender().append(b"today's")
     yesterday = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=1)
@@ -109,7 +130,9 @@ def test_our_source_finds_a_date_that_has_nothing(queue: px.Queue, serve: Serve,
 
 @pytest.mark.parametrize("arguments, options", [
     (("nowhere",), {}), ((-1,), {}), ((1 << 63,), {}), ((datetime.date(1969, 12, 31),), {}), ((), {"cycle": "WEEKS"}),
-    ((), {"cycle": (0, 5)}), ((), {"heartbeat_timeout_ms": 0}), ((), {"backoff_ms_min": 5, "backoff_ms_max": 4}),
+    (("2015-02-30",), {}), (("1969-12-31",), {}), ((), {"entries_per_cycle": 5}),
+    ((), {"cycle": "FAST_DAILY", "entries_per_cycle": 1 << 32}),
+    ((), {"heartbeat_timeout_ms": 0}), ((), {"backoff_ms_min": 5, "backoff_ms_max": 4}),
     ((), {"max_excerpt_bytes": 0}),
 ])  # fmt: skip
 def test_impossible_arguments(arguments: tuple[object, ...], options: dict[str, object]) -> None:
