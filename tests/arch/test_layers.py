@@ -37,7 +37,7 @@ LAYERS: dict[str, tuple[int, set[str]]] = {
     "cassandra": (6, set()),
     "tcp": (6, {"tcp"}),
     "__init__": (7, set()),
-    "cli": (8, set()),
+    "cli": (8, {"cli"}),
     "__main__": (9, set()),
 }
 

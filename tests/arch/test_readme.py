@@ -13,6 +13,9 @@ import pytest
 
 import pychronix as px
 from pychronix import cli
+from pychronix.cli.options import add_chronicle3
+from pychronix.cli.shell import Command
+from pychronix.cli.showing import OUTPUTS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -125,7 +128,7 @@ def test_ci_runs_the_test_command() -> None:
     assert "python3 tests/run.py test" == lines[-1]
 
 
-def options_of(command: cli.Command) -> set[str]:
+def options_of(command: Command) -> set[str]:
     parser = argparse.ArgumentParser(add_help=False)
     command.add_options(parser)
     shown = set()
@@ -139,7 +142,7 @@ def options_of(command: cli.Command) -> set[str]:
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
-def test_the_reference_has_every_command_and_option(command: cli.Command) -> None:
+def test_the_reference_has_every_command_and_option(command: Command) -> None:
     (line,) = [line for line in blocks("text")[0].splitlines() if line.startswith(f"pychronix {command.name} ")]
     short = {"--follow": "-f", "--count": "-n"} if command.name == "tail" else {}
     named = set(re.findall(r"(?<=[\[ ])--?[a-z-]+|\[Chronicle 3.x\]", line))
@@ -172,7 +175,7 @@ def test_the_json_of_objects_is_read_as_it_is_documented() -> None:
 
 def test_the_options_of_chronicle_3_are_described() -> None:
     parser = argparse.ArgumentParser(add_help=False)
-    cli._add_chronicle3(parser)
+    add_chronicle3(parser)
     (table,) = re.findall(r"^\| `\[Chronicle 3.x\]` .*?\n\n", README, re.MULTILINE | re.DOTALL)
     named = re.findall(r"^\| `(--[a-z0-9-]+) ", table, re.MULTILINE)
     assert [action.option_strings[0] for action in parser._actions] == named
@@ -180,7 +183,7 @@ def test_the_options_of_chronicle_3_are_described() -> None:
 
 def test_the_outputs_are_all_described() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)
-    assert list(cli.OUTPUTS) == rows
+    assert list(OUTPUTS) == rows
 
 
 def test_every_module_is_under_a_version_in_the_changelog() -> None:

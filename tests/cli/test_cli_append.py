@@ -12,8 +12,7 @@ import pytest
 from fix_java import unpack_fixture
 
 import pychronix as px
-from pychronix import cli
-from pychronix.cli import HINTS
+from pychronix.cli.shell import HINTS, told
 from pychronix.follow import follow
 
 Run = Callable[..., Any]
@@ -175,7 +174,7 @@ def test_hints_speak_of_options(run: Run, queue: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("kind", HINTS)
 def test_no_hint_names_an_argument_of_python(kind: type[px.ChronixError]) -> None:
     error = kind("cannot append", hint="call it with mode=")
-    assert "=" not in cli._told(error)
+    assert "=" not in told(error)
 
 
 @pytest.mark.parametrize("name", ["v5/4.16.4", "v5/5.16.11"])

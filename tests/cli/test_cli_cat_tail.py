@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import pychronix as px
-from pychronix.cli import readable_text_of, text_of
+from pychronix.cli.showing import readable_text_of, text_of
 
 Run = Callable[..., Any]
 FIRST_CYCLE = 19_787  # 2024-03-05

@@ -13,7 +13,7 @@ import pytest
 from fix_java import unpack_fixture
 
 import pychronix as px
-from pychronix import cli
+from pychronix.cli.shell import told
 
 Run = Callable[..., Any]
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
@@ -161,8 +161,8 @@ def test_reading_a_queue_of_roll_files_takes_no_settings_of_chronicle_3(run: Run
     "text", ["roll=\"yyyyMMdd'x'\"", 'give format="vanilla", too', "index_block_bytes", "line_bytes"]
 )
 def test_words_of_python_become_options(text: str) -> None:
-    told = cli._told(px.UnsupportedFormatError("cannot read", hint=text))
-    assert "--" in told and "=" not in told and "_" not in told
+    line = told(px.UnsupportedFormatError("cannot read", hint=text))
+    assert "--" in line and "=" not in line and "_" not in line
 
 
 def test_a_directory_name_that_cannot_be_read_asks_for_an_option(run: Run, tmp_path: Path) -> None:

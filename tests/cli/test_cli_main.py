@@ -20,6 +20,7 @@ from fix_java import unpack_fixture
 
 import pychronix as px
 from pychronix import cli
+from pychronix.cli import info
 
 Run = Callable[..., Any]
 Shell = Callable[[str], Any]
@@ -126,7 +127,7 @@ def test_an_unexpected_error_is_one_line_and_debug_shows_all(
     def broken(_: object) -> dict[str, object]:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(cli, "_facts", broken)
+    monkeypatch.setattr(info, "_facts", broken)
     monkeypatch.delenv("PYCHRONIX_DEBUG", raising=False)
     assert (1, b"", "pychronix: ZeroDivisionError: a bug; PYCHRONIX_DEBUG=1 shows where\n") == run("info", queue)
     monkeypatch.setenv("PYCHRONIX_DEBUG", "1")
@@ -259,7 +260,7 @@ class BareQueue:
 
 
 def test_info_leaves_out_what_a_format_does_not_have() -> None:
-    facts = cli._facts(BareQueue())  # type: ignore[arg-type]
+    facts = info._facts(BareQueue())  # type: ignore[arg-type]
     assert {
         "path", "format", "first_index", "last_index", "count", "size_bytes", "used_bytes", "cycles",
     } == set(facts)  # fmt: skip
@@ -272,15 +273,15 @@ def test_info_leaves_out_what_a_format_does_not_have() -> None:
         "cycles",
         "  number  name      first index  messages  bytes used  of",
         "       1  20240305          0x7         3           -  64",
-    ] == [line.rstrip() for line in cli._told_facts(facts)]
+    ] == [line.rstrip() for line in info._told_facts(facts)]
 
 
 def test_info_has_no_roll_cycle_of_what_never_rolls() -> None:
     queue = BareQueue()
     queue.roll_cycle = SimpleNamespace(name="NONE", format="q", length_ms=0)  # type: ignore[assignment]
-    facts = cli._facts(queue)  # type: ignore[arg-type]
+    facts = info._facts(queue)  # type: ignore[arg-type]
     assert "roll_cycle" not in facts
-    assert [] == [line for line in cli._told_facts(facts) if "roll" in line]
+    assert [] == [line for line in info._told_facts(facts) if "roll" in line]
 
 
 def test_info_tells_epoch_and_source_id_where_there_are_any(run: Run, queue: Path, tmp_path: Path) -> None:
@@ -308,7 +309,7 @@ def test_info_names_the_holder_of_a_lock(run: Run, queue: Path) -> None:
     ],
 )
 def test_which_releases_make_such_keys(keys: list[str], release: str | None) -> None:
-    assert release == cli._release(keys)
+    assert release == info._release(keys)
 
 
 def test_the_module_runs_as_a_program(spawn: Spawn) -> None:
