@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from pychronix import _boundary
 from pychronix._boundary import ClosedFacts, lib
 from pychronix.errors import MessageTooLongError, UsageError
-from pychronix.fields import FieldWriter, dialect_of
+from pychronix.fields import FieldWriter
 from pychronix.fields.records import record_layout
 from pychronix.wire import encode_text
 
@@ -138,23 +138,23 @@ class ExcerptBuffer(FieldWriter):
     before (and for metadata).
     """
 
-    __slots__ = ("_appender", "_begun_ms", "_meta", "discarded", "index")
+    __slots__ = ("_appender", "_begun_ms", "_meta", "_rollback", "index")
 
     def __init__(self, appender: Appender, meta: bool, dialect: str) -> None:
         FieldWriter.__init__(self, dialect)
         self._appender = appender
         self._begun_ms = _ANY_TIME
         self._meta = meta
-        self.discarded = False
+        self._rollback = False
         self.index: int | None = None
 
     def write_text(self, text: str | None) -> int:
         """Writes a Wire text value, as Java's ``wire.getValueOut().text(...)``; returns the number of bytes."""
         return self.write(encode_text(text))
 
-    def discard(self) -> None:
-        """Nothing will be written when the context ends (Java's rollbackOnClose)."""
-        self.discarded = True
+    def rollback_on_close(self) -> None:
+        """When the block ends nothing is written. (Java: rollbackOnClose.)"""
+        self._rollback = True
 
     def __enter__(self) -> ExcerptBuffer:
         if self._finished:
@@ -165,7 +165,7 @@ class ExcerptBuffer(FieldWriter):
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         done = self._finish()
-        if kind is not None or self.discarded:
+        if kind is not None or self._rollback:
             return
         if self._meta:
             self._appender._append_meta(done)
@@ -194,7 +194,7 @@ class Appender:
         self._path = handle.path
         self._timeout_ms = queue.timeout_ms
         self._facts = lib.cx_appender_facts(handle.number)
-        self._dialect = dialect_of(queue.format)
+        self._dialect = queue.dialect
         self._begins = True  # Whether it matters when an excerpt of writing() was begun: asked once.
 
     # Appending.
@@ -299,7 +299,7 @@ class Appender:
     def writing(self, meta: bool = False) -> ExcerptBuffer:
         """A growing buffer that is appended as one excerpt when the ``with`` block ends; takes typed fields.
 
-        An exception in the block, or ``discard()``, and nothing at all is written. In ``.cq4`` queues an empty buffer
+        An exception in the block, or ``rollback_on_close()``, and nothing at all is written. In ``.cq4`` queues an empty buffer
         is appended as the one padding byte 8F. No lock is held while the block runs. ``meta`` writes a metadata document,
         which readers skip and which takes no index. (Java: writingDocument; in Chronicle 3 startExcerpt and finish.)
 
@@ -330,8 +330,8 @@ class Appender:
     def append_padding(self) -> None:
         """Ends the data block of an Indexed journal with the entry that fills it and takes an index (Java: addPaddedEntry).
 
-        What a replica needs, whose source has padding there. Raises UnsupportedFormatError where ``queue.padded`` is
-        not.
+        What a replica needs, whose source has padding there. Raises UnsupportedFormatError where not
+        ``queue.has_padding``.
         """
         self._checked(lambda: lib.cx_append_padding(self._number))
 

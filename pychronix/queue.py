@@ -547,7 +547,12 @@ class Queue:
         return self._chronicle3
 
     @property
-    def padded(self) -> bool:
+    def dialect(self) -> str:
+        """ "v3" or "v5": how Java's Bytes writes typed fields into excerpts of this format (docs/fields.md)."""
+        return "v5" if self._chronicle3 is None else "v3"
+
+    @property
+    def has_padding(self) -> bool:
         """Whether a number between two excerpts is a padding entry, as in an Indexed journal, and never just missing."""
         return self._kind == lib.CX_KIND_INDEXED
 

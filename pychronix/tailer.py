@@ -38,7 +38,7 @@ from weakref import WeakSet
 from pychronix import _boundary
 from pychronix._boundary import BATCH, ClosedFacts, Window, lib
 from pychronix.errors import BusyError, RecordLengthError, UsageError
-from pychronix.fields import FieldReader, dialect_of
+from pychronix.fields import FieldReader
 from pychronix.fields.records import Packed, RecordLayout, record_layout
 from pychronix.rolling import moment_ms
 
@@ -233,7 +233,7 @@ class Tailer:
         self._meta = meta
         self._told = told
         self._clock = clock
-        self._dialect = dialect_of(queue.format)
+        self._dialect = queue.dialect
         self._facts = lib.cx_tailer_facts(handle.number)
         self._acquired = 0
         self._acquired_cycle: int | None = None

@@ -59,17 +59,17 @@ def replicate(
         if last is not None:
             # The replica may end with padding, which no tailer stands on: the copy begins before it, then.
             known = next(filter(tailer.move_to_index, range(last, max(last - _PADDING_MAX, -1), -1)), None)
-            if known is None or (known != last and not source.padded):
+            if known is None or (known != last and not source.has_padding):
                 raise ReplicaError(f"the source has no excerpt {last:#x}, the replica's last", path=queue.path)
         copy = _Copy(queue, appender, last)
-        copy.fill = source.padded
+        copy.fill = source.has_padding
         return copy.take(follow_(tailer.with_index, stop=stop) if follow else tailer.with_index())
 
 
 def _numbering(queue: Queue) -> tuple[object, ...]:
     """What decides which index an excerpt of a moment has."""
     roll = queue.roll_cycle
-    return roll.shift, roll.length_ms, queue.epoch_ms, queue.padded
+    return roll.shift, roll.length_ms, queue.epoch_ms, queue.has_padding
 
 
 def _copy_remote(tailer: RemoteTailer, queue: Queue, last: int | None, follow: bool, stop: StopEvent | None) -> int:

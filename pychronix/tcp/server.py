@@ -9,7 +9,7 @@ whose write buffer is full is neither: nothing is read for it until its buffer h
 
 Rules
 - Everything but ``Source`` runs in the loop's thread: no locks. The queue is the caller's and is never closed here.
-- Nothing here knows a format. Of a queue that is ``padded`` every number between two excerpts is a padding entry, which
+- Nothing here knows a format. Of a queue that ``has_padding`` every number between two excerpts is a padding entry, which
   clients are told of; one that has not ``many_writers`` answers SUBMIT with NACK, as Java's Indexed source does.
 - A client's place is the index that it wants next. An index that does not exist (yet) is waited for by waiting for
   anything at or above it; Java waits for exactly that one and starves at the end of a cycle (spec 5.10).
@@ -307,7 +307,7 @@ class _Hub:
             raise UsageError("max_excerpt_bytes and max_clients are to be above 0")
         self._queue = queue
         self.accepts = queue.writable and not read_only and queue.many_writers
-        self._padded = queue.padded
+        self._has_padding = queue.has_padding
         self.max_excerpt_bytes = max_excerpt_bytes
         self._max_clients = max_clients
         self._beat = heartbeat_ms / 1000
@@ -604,7 +604,7 @@ class _Hub:
         batch = batch.since(wanted)
         client.position, client.follows = batch.last + 1, True
         data = b""
-        if self._padded:
+        if self._has_padding:
             data = b"".join(control(Kind.PADDED, index) for index in range(wanted, batch.first))
         if batch.last_size < _WRITE_BYTES:
             client.transport.write(data + batch.encoded())
@@ -710,7 +710,7 @@ class _Hub:
         for client in list(self._live):
             if client.transport.is_closing():
                 continue
-            if client.position == batch.first or (client.position < batch.first and not self._padded):
+            if client.position == batch.first or (client.position < batch.first and not self._has_padding):
                 client.position, client.follows = position, True
                 usual = usual or batch.encoded()
                 client.transport.write(usual)

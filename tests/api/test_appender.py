@@ -362,10 +362,10 @@ def test_an_exception_in_the_block_writes_nothing(queue, appender):
     assert appender.append(b"next") == FIRST
 
 
-def test_discard_writes_nothing(queue, appender):
+def test_what_is_rolled_back_is_not_written(queue, appender):
     with appender.writing() as excerpt:
         excerpt.write(b"lost")
-        excerpt.discard()
+        excerpt.rollback_on_close()
     assert (excerpt.index, stored(queue)) == (None, [])
 
 
@@ -408,7 +408,7 @@ def test_a_cursor_stays_within_a_message(appender, wrong):
             excerpt.write("text")
         with pytest.raises(px.UsageError):
             excerpt.truncate(-1)
-        excerpt.discard()
+        excerpt.rollback_on_close()
 
 
 # --- append_at -------------------------------------------------------------------------------------------------------

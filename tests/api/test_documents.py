@@ -143,10 +143,10 @@ def test_a_placeholder_is_filled_in_later(queue, appender):
         assert found.read_int() == found.remaining + 4 == 9
 
 
-def test_an_empty_block_and_discard(queue, appender):
+def test_an_empty_block_and_one_rolled_back(queue, appender):
     with appender.writing() as doc:
         doc.write_int(1)
-        doc.discard()
+        doc.rollback_on_close()
     with appender.writing():
         pass
     assert list(queue.tailer()) == [b"\x8f"]

@@ -136,7 +136,7 @@ class QueueAgainstModel(RuleBasedStateMachine):
                 self.appender(who).append_many(messages)
             assert list(caught.value.appended) == expected  # type: ignore[attr-defined]
 
-    @rule(who=WHO, pieces=st.lists(PAYLOADS, max_size=4), end=st.sampled_from(("commit", "commit", "raise", "discard")))
+    @rule(who=WHO, pieces=st.lists(PAYLOADS, max_size=4), end=st.sampled_from(("commit", "commit", "raise", "roll back")))
     def write(self, who: int, pieces: list[bytes], end: str) -> None:
         appender = self.appender(who)
         expected = None
@@ -155,8 +155,8 @@ class QueueAgainstModel(RuleBasedStateMachine):
                     excerpt.write(piece)
                 if end == "raise":
                     raise Broken
-                if end == "discard":
-                    excerpt.discard()
+                if end == "roll back":
+                    excerpt.rollback_on_close()
             return excerpt.index
 
         if failure is None:

@@ -122,7 +122,8 @@ def test_the_padding_of_an_indexed_journal_is_copied(tmp_path: Path, serve: Serv
 def test_what_a_source_must_know_of_a_format(pair: Pair, serve: Serve) -> None:
     """One writer, padding: both are the Indexed journal's alone."""
     indexed = pair.format == "indexed"
-    assert (indexed, not indexed) == (pair.source.padded, pair.source.many_writers)
+    assert (indexed, not indexed) == (pair.source.has_padding, pair.source.many_writers)
+    assert pair.source.dialect == ("v5" if pair.format == "cq5" else "v3")
     if not indexed:
         with pytest.raises(UnsupportedFormatError, match="padding"):
             pair._appender.append_padding()
