@@ -6,6 +6,7 @@ library as Python objects.
 
 - ``java_peer(release="2026.4", **jvm_properties)`` starts a process of its own (0.1 s, 0.4 s with the first append):
   to kill it, to have two of them, to run an older release.
+- ``wire_peer("Reader", release="2026.4")`` is a program of ``pychronix.peer.wire``, shared by the run.
 - ``java`` is one process of the newest release shared by the whole run; a test's queues in it are closed at the
   test's end.
 
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 RELEASE = "2026.4"
 RELEASES = ("4.16.4", "5.16.11", "5.17.43", "5.19.76", "5.20.123", "5.21.99", "5.24ea27", "5.26ea7", "2026.4")
+#: Releases of which the programs of ``pychronix.peer.wire`` can be had (`wire_peer`).
+WIRE_RELEASES = RELEASES[2:]
 #: Releases whose directories both sides append to in the tests.
 LIVE_RELEASES = ("5.19.76", "5.20.123", "5.26ea7", "2026.4")
 #: These need Java 11 or older.
@@ -348,6 +351,7 @@ def _run_maven(release: str, home: Path, classpath_path: Path) -> None:
         f"-Dchronicle.version={release}",
         f"-Dslf4j.version={'2.0.17' if release.startswith('20') else '1.7.36'}",
         f"-Dpeer.build={home}",
+        *(() if release in WIRE_RELEASES else ("-Dpeer.excludes=**/peer/wire/**",)),
         "compile", "dependency:build-classpath",
         f"-Dmdep.outputFile={classpath_path}", "-Dmdep.includeScope=runtime",
     ]  # fmt: skip
@@ -1038,6 +1042,21 @@ class JavaBench(JavaProcess):
         self.request("close")
 
 
+class WirePeer(JavaProcess):
+    """A program of ``pychronix.peer.wire``: its verbs are in the class's header, `request` asks them."""
+
+    def __init__(self, build: PeerBuild, main_class: str, properties: dict[str, str] | None = None) -> None:
+        super().__init__(build, properties, main_class=f"wire.{main_class}")
+
+    def ask(self, verb: str, **fields: object) -> dict[str, str]:
+        """`request`, and the fields of its answer."""
+        return self.request(verb, **fields).fields
+
+    def rows(self, verb: str, **fields: object) -> list[list[str]]:
+        """`request`, and the rows of its answer."""
+        return [[unquote_plus(field) for field in row] for row in self.request(verb, **fields).rows]
+
+
 # --- files Java made -------------------------------------------------------------------------------------------------
 
 
@@ -1107,7 +1126,7 @@ def require_build(release: str = RELEASE, build: Callable[[str], PeerBuild] = bu
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what talks to Java, so that ``-m "not java"`` leaves it out."""
     for item in items:
-        if {"java", "java_peer"} & set(getattr(item, "fixturenames", ())):
+        if {"java", "java_peer", "wire_peer"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("java")
 
 
@@ -1154,6 +1173,33 @@ def java(_java_shared: list[JavaPeer]) -> Iterator[JavaPeer]:
             peer.close_queues()
         except (JavaError, PeerError):
             peer.kill()
+
+
+@pytest.fixture(scope="session")
+def _wire_peers() -> Iterator[dict[tuple[object, ...], WirePeer]]:
+    peers: dict[tuple[object, ...], WirePeer] = {}
+    yield peers
+    for peer in peers.values():
+        peer.close()
+
+
+@pytest.fixture
+def wire_peer(_wire_peers: dict[tuple[object, ...], WirePeer]) -> Callable[..., WirePeer]:
+    """A program of ``pychronix.peer.wire``: ``wire_peer("Reader", release="2026.4", **properties)``.
+
+    One process for each combination, shared by the run (a program holds nothing between requests that a test does not
+    close). `release` is one of `WIRE_RELEASES`; properties are as those of `java_peer`.
+    """
+
+    def start(main_class: str, release: str = RELEASE, **properties: str) -> WirePeer:
+        named = {name.replace("__", "."): value for name, value in properties.items()}
+        key = (main_class, release, *sorted(named.items()))
+        peer = _wire_peers.get(key)
+        if peer is None or not peer.running:
+            peer = _wire_peers[key] = WirePeer(require_build(release), main_class, named)
+        return peer
+
+    return start
 
 
 @pytest.fixture
