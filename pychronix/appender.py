@@ -299,9 +299,10 @@ class Appender:
     def writing(self, meta: bool = False) -> ExcerptBuffer:
         """A growing buffer that is appended as one excerpt when the ``with`` block ends; takes typed fields.
 
-        An exception in the block, or ``rollback_on_close()``, and nothing at all is written. In ``.cq4`` queues an empty buffer
-        is appended as the one padding byte 8F. No lock is held while the block runs. ``meta`` writes a metadata document,
-        which readers skip and which takes no index. (Java: writingDocument; in Chronicle 3 startExcerpt and finish.)
+        An exception in the block, or ``rollback_on_close()``, and nothing at all is written. In ``.cq4`` queues an empty
+        buffer is appended as the one padding byte 8F. No lock is held while the block runs. ``meta`` writes a metadata
+        document, which readers skip and which takes no index. (Java: writingDocument; in Chronicle 3 startExcerpt and
+        finish.)
 
         >>> with appender.writing() as doc:  # doctest: +SKIP
         ...     doc.write_int(7)
