@@ -17,11 +17,13 @@ Rules
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from operator import index as _as_int
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from weakref import ref
 
 try:
     from pychronix._native import ffi, lib
@@ -71,6 +73,7 @@ __all__ = [
     "CycleInfo",
     "Excerpt",
     "Handle",
+    "Living",
     "Settings",
     "TailerInfo",
     "Window",
@@ -145,6 +148,7 @@ _EAGER_CALLS = 20  # A holder that runs keeps the lock for a few microseconds, w
 _YIELD_S = 0.000_2  # Then others may need the processor in order to give the lock back.
 _PAUSE_MIN_S, _PAUSE_MAX_S = 0.000_05, 0.005
 _CLOSE_PATIENCE_S = 5.0  # For a thread inside a handle that another one closes: longer than any one call.
+_FEW_LIVING = 64  # References to objects that are gone are dropped when there are more than that.
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
@@ -257,6 +261,36 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(_PAUSE_MIN_S)
 
 
+class Living(Generic[_T]):
+    """Objects, as long as they live: a WeakSet, but without callbacks, which are Python, where Ctrl-C would be lost.
+
+    Threads may add at the same time.
+    """
+
+    __slots__ = ("_limit", "_lock", "_references")
+
+    def __init__(self) -> None:
+        self._references: list[ref[_T]] = []
+        self._limit = _FEW_LIVING
+        self.forked()
+
+    def add(self, item: _T) -> None:
+        """Adds an object that is not there yet."""
+        with self._lock:
+            self._references.append(ref(item))
+            if len(self._references) >= self._limit:
+                self._references = [reference for reference in self._references if reference() is not None]
+                self._limit = max(2 * len(self._references), _FEW_LIVING)
+
+    def all(self) -> list[_T]:
+        """Those that live."""
+        return [item for reference in self._references if (item := reference()) is not None]
+
+    def forked(self) -> None:
+        """For a child: whoever added something in another thread of the parent does not exist here."""
+        self._lock = threading.Lock()
+
+
 # --- handles ---------------------------------------------------------------------------------------------------------
 
 
@@ -286,11 +320,10 @@ class Handle:
         self.path = path
         self.closed = False
         self._close = close
-
-        def release(_pointer: CData, _parent: Handle | None = parent) -> None:
-            free(number)
-
-        self._owner = ffi.gc(ffi.cast("void *", number), release)
+        # As with windows no line of Python runs at the end, in which Ctrl-C could strike and be lost.
+        destructor: Any = partial(free)
+        destructor.parent = parent
+        self._owner = ffi.gc(ffi.cast("uintptr_t", number), destructor)
 
     @classmethod
     def queue(cls, path: str, settings: Settings, timeout_ms: int) -> Handle:

@@ -21,10 +21,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
-from weakref import WeakSet
 
 from pychronix import _boundary, chronicle3, search
-from pychronix._boundary import Handle, lib
+from pychronix._boundary import Handle, Living, lib
 from pychronix.appender import Appender, ObservedAppender
 from pychronix.chronicle3 import Chronicle3Options, Chronicle3Settings, IndexedCycle, VanillaCycle
 from pychronix.errors import (
@@ -519,7 +518,7 @@ class Queue:
         self._clock = common.clock
         self._on_cycle = common.on_cycle
         self._lock = threading.Lock()
-        self._children: WeakSet[Appender | Tailer] = WeakSet()
+        self._children: Living[Appender | Tailer] = Living()
         self._closed = False
 
     # Facts.
@@ -834,7 +833,7 @@ class Queue:
         """
         with self._lock:
             self._closed = True
-            children = list(self._children)
+            children = self._children.all()
         for child in children:
             child.close()
         self._handle.close()

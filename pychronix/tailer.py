@@ -33,10 +33,9 @@ from itertools import chain, islice
 from operator import length_hint
 from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
-from weakref import WeakSet
 
 from pychronix import _boundary
-from pychronix._boundary import BATCH, ClosedFacts, Window, lib
+from pychronix._boundary import BATCH, ClosedFacts, Living, Window, lib
 from pychronix.errors import BusyError, RecordLengthError, UsageError
 from pychronix.fields import FieldReader
 from pychronix.fields.records import Packed, RecordLayout, record_layout
@@ -148,12 +147,13 @@ _SCANNED: Iterator[bytes] = iter([])
 # Globals are found faster than attributes of lib.
 _cx_move_to_index, _cx_read, _unpack = lib.cx_move_to_index, lib.cx_read, _boundary.unpack
 
-_tailers: WeakSet[Tailer] = WeakSet()
+_tailers: Living[Tailer] = Living()
 
 
 def _forget_batches() -> None:
     """In a forked child, what the parent read ahead is the parent's: the next read is to answer ForkedError."""
-    for tailer in list(_tailers):
+    _tailers.forked()
+    for tailer in _tailers.all():
         tailer._forget()
         tailer._lock = threading.Lock()  # The thread that held it, if one did, does not exist here.
 

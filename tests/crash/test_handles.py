@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -188,6 +189,34 @@ def test_objects_left_to_the_collector_in_any_order(path: Path) -> None:
         while things:
             things.pop()
             gc.collect(0)
+
+
+def test_no_python_runs_where_an_object_ends(path: Path) -> None:
+    """Else Ctrl-C could strike there, where no exception gets out: it would be lost, and the native handle with it."""
+    called = []
+    with px.open_queue(path, "a") as queue:
+        ends: list[object] = [queue.tailer(), queue.appender()]
+        ends[0].read()  # type: ignore[attr-defined]
+        sys.setprofile(lambda frame, event, _: called.append(frame.f_code.co_name) if event == "call" else None)
+        try:
+            ends.clear()
+        finally:
+            sys.setprofile(None)
+        assert [] == called
+        assert queue._children.all() == []
+
+
+def test_objects_that_come_and_go_leave_nothing(path: Path) -> None:
+    with px.open_queue(path, "r") as queue:
+        kept = []
+        for i in range(1000):
+            tailer = queue.tailer()
+            if i % 100 == 0:
+                kept.append(tailer)
+        del tailer
+        assert {id(child) for child in queue._children.all()} == set(map(id, kept))
+        assert len(queue._children._references) < 100
+    assert all(tailer.closed for tailer in kept)
 
 
 # --- threads ---------------------------------------------------------------------------------------------------------
