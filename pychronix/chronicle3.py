@@ -31,7 +31,15 @@ from pychronix.errors import (
 )
 from pychronix.rolling import MAX_CYCLE, MAX_INDEX, compile_pattern
 
-__all__ = ["Chronicle3Options", "Chronicle3Settings", "IndexedCycle", "VanillaCycle", "detect", "indexed_base", "resolve"]
+__all__ = [
+    "Chronicle3Options",
+    "Chronicle3Settings",
+    "IndexedCycle",
+    "VanillaCycle",
+    "detect",
+    "indexed_base",
+    "resolve",
+]
 
 KIB, MIB = 1 << 10, 1 << 20
 MAX_BLOCK_BYTES = 1 << 30  # Java cannot map more than 2^31 - 1 bytes at once.
@@ -72,6 +80,12 @@ class Chronicle3Options(TypedDict, total=False):
     """Every append is on disk when it returns (Java: synchronous)."""
     line_bytes: int
     """Indexed: size of an index line (Java: cacheLineSize), 64 by default; found out as soon as a line is full."""
+
+
+_OF_ONE_FORMAT = {
+    "vanilla": ("entries_per_cycle", "thread_bits", "thread_id", "max_mapped_bytes"),
+    "indexed": ("line_bytes",),
+}
 
 
 def _integer(option: str, options: Chronicle3Options, default: int | None = None) -> int:
@@ -370,6 +384,11 @@ def resolve(
     if unknown:
         known = ", ".join(Chronicle3Options.__annotations__)
         raise TypeError(f"open_queue() got an unexpected keyword argument {min(unknown)!r}; Chronicle 3.x has {known}")
+    if not isinstance(options.get("synchronous", False), bool):
+        raise TypeError(f"synchronous is a bool, not {type(options['synchronous']).__name__}")
+    for owner, names in _OF_ONE_FORMAT.items():
+        if owner != format and (others := options.keys() & set(names)):
+            raise UsageError(f"{min(others)} is an option of {owner.title()} journals, and {path} is {format}")
     return (_vanilla if format == "vanilla" else _indexed)(path, roll, options)
 
 
@@ -414,14 +433,12 @@ def _vanilla(
         mapped,
         thread_bits,
         thread_id,
-        bool(options.get("synchronous", False)),
+        options.get("synchronous", False),
         0,
     ), differences
 
 
-def _cycle_of(
-    path: str, names: list[str], roll: str | VanillaCycle | None, differences: list[str]
-) -> VanillaCycle:
+def _cycle_of(path: str, names: list[str], roll: str | VanillaCycle | None, differences: list[str]) -> VanillaCycle:
     wished = None if roll is None else VanillaCycle.of(roll)
     if not names:
         return wished or VanillaCycle.DAYS
@@ -518,7 +535,9 @@ def _thread_bits(
     votes = dict.fromkeys([native, *range(_MIN_THREAD_BITS, _MAX_THREAD_BITS + 1)], 0)
     for _, entries in leaves:
         files = {
-            (int(match[1]), int(match[2])) for entry in entries if (match := _DATA_FILE.fullmatch(entry.name)) is not None
+            (int(match[1]), int(match[2]))
+            for entry in entries
+            if (match := _DATA_FILE.fullmatch(entry.name)) is not None
         }
         for slot in _entries(entries):
             for bits in votes:
@@ -588,7 +607,7 @@ def _indexed(
         0,
         0,
         0,
-        bool(options.get("synchronous", False)),
+        options.get("synchronous", False),
         line,
     ), differences
 

@@ -144,9 +144,16 @@ def open_queue(
     common = _checked_common(path, mode, timeout_ms, clock, on_cycle)
     kind = _wanted_format(common.path, format)
     if kind in ("vanilla", "indexed"):
-        foreign = (epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing)
-        if foreign != (0, None, 0, DEFAULT_BLOCK_BYTES, None, None):
-            raise UsageError(f"a {kind} journal has no epoch, roll time, source id, block_size_bytes or index counts")
+        for option, value, default in (
+            ("epoch_ms", epoch_ms, 0),
+            ("roll_time", roll_time, None),
+            ("source_id", source_id, 0),
+            ("block_size_bytes", block_size_bytes, DEFAULT_BLOCK_BYTES),
+            ("index_count", index_count, None),
+            ("index_spacing", index_spacing, None),
+        ):
+            if value != default:
+                raise UsageError(f"{option} is an option of .cq4 queues, and {common.path} is {kind}")
         if isinstance(roll, RollCycle):
             raise UsageError(f"{roll.name} is a roll cycle of .cq4 queues", hint="a Vanilla journal has a VanillaCycle")
         found, differences = _boundary.until_ready(

@@ -126,10 +126,28 @@ def test_options_out_of_range(tmp_path: Path, options: dict[str, int]) -> None:
         settings(tmp_path, **options)
 
 
-@pytest.mark.parametrize("options", [{"thread_id": "5"}, {"data_block_bytes": None}, {"no_such": 1}])
+@pytest.mark.parametrize(
+    "options",
+    [{"synchronous": "no"}, {"synchronous": 1}, {"thread_id": "5"}, {"data_block_bytes": None}, {"no_such": 1}],
+)
 def test_options_of_other_types(tmp_path: Path, options: dict[str, int]) -> None:
     with pytest.raises(TypeError):
         settings(tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    "format, option",
+    [
+        ("vanilla", "line_bytes"),
+        ("indexed", "entries_per_cycle"),
+        ("indexed", "thread_bits"),
+        ("indexed", "thread_id"),
+        ("indexed", "max_mapped_bytes"),
+    ],
+)
+def test_an_option_that_the_format_has_not_is_refused(tmp_path: Path, format: str, option: str) -> None:
+    with pytest.raises(UsageError, match=f"{option} is an option of .* journals, and .* is {format}"):
+        resolve(format, str(tmp_path / "q"), None, {option: 64})  # type: ignore[misc]
 
 
 def test_indexed_options(tmp_path: Path) -> None:
