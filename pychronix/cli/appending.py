@@ -22,7 +22,7 @@ from pychronix.cli.options import (
     tcp_module,
 )
 from pychronix.cli.shell import Command, WrongUsageError, counted, write_stderr
-from pychronix.cli.showing import add_dialect, queue_dialect, tcp_dialect
+from pychronix.cli.showing import add_dialect, tcp_dialect
 from pychronix.errors import EncodingError
 from pychronix.fields import Field, FieldWriter, values_of_array, values_of_line, write_fields
 
@@ -126,7 +126,7 @@ def _encoder(options: argparse.Namespace, queue: px.Queue | None, name: str) -> 
         return lambda piece, number: _as_java_text(piece, number, name)
     if options.fields is None:
         return None
-    layout, dialect = options.fields, tcp_dialect(options) if queue is None else queue_dialect(queue)
+    layout, dialect = options.fields, tcp_dialect(options) if queue is None else queue.dialect
     values_of = values_of_array if options.json_lines else values_of_line
 
     def encode(piece: bytes, number: int) -> bytes:

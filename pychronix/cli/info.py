@@ -71,24 +71,24 @@ def _table_store(queue: px.Queue) -> dict[str, int] | None:
 def _journal_facts(queue: px.Queue) -> dict[str, Any]:
     """What a journal of Chronicle 3.x is read with: found in its files, given, or Java's default."""
     settings: Any = queue.chronicle3
-    vanilla = queue.format == "vanilla"
     return {
-        "entries_per_cycle": settings.cycle.entries if vanilla else None,
+        "entries_per_cycle": getattr(settings.cycle, "entries", None),  # An Indexed journal has but one cycle.
         "index_block_bytes": settings.index_block_bytes,
         "data_block_bytes": settings.data_block_bytes,
-        "line_bytes": None if vanilla else settings.line_bytes,
-        "thread_bits": settings.thread_bits if vanilla else None,
+        "line_bytes": settings.line_bytes or None,
+        "thread_bits": settings.thread_bits or None,
     }
 
 
 def _cycle_facts(queue: px.Queue, cycle: px.Cycle) -> dict[str, Any]:
     journal = queue.chronicle3 is not None
+    roll: Any = queue.roll_cycle
     return known(
         {
             "number": cycle.number,
             "name": cycle.name,
             "path": os.fspath(cycle.path),
-            "start": _utc(cycle.start_ms) if queue.format != "indexed" else None,
+            "start": _utc(cycle.start_ms) if roll is not None and roll.length_ms else None,
             "first_index": cycle.first_index,
             "count": cycle.count,
             "size_bytes": cycle.size_bytes,

@@ -165,16 +165,13 @@ def _print(messages: Iterable[Message], shown: Callable[[Message], bytes]) -> No
 
 
 def _remote_tailer(options: argparse.Namespace, start: int | str) -> tcp.RemoteTailer:
-    place: int | str | datetime.datetime = start
-    cycle: str | tuple[int, int] = options.roll or "DAYS"
     try:
-        if options.date is not None:
-            place = datetime.datetime.fromisoformat(options.date)
-        if options.entries_per_cycle is not None:
-            if cycle not in tcp_module().CYCLES:
-                raise WrongUsageError("--entries-per-cycle needs --roll SECONDS, MINUTES, HOURS or DAYS")
-            cycle = (tcp_module().CYCLES[cycle][0], options.entries_per_cycle)
-        tailer: tcp.RemoteTailer = tcp_module().RemoteTailer(*address(options.queue), place, cycle=cycle)
+        tailer: tcp.RemoteTailer = tcp_module().RemoteTailer(
+            *address(options.queue),
+            start if options.date is None else datetime.datetime.fromisoformat(options.date),
+            cycle=options.roll or "DAYS",
+            entries_per_cycle=options.entries_per_cycle,
+        )
     except px.UsageError as error:
         raise WrongUsageError(told(error)) from error
     except ValueError as error:

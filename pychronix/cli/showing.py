@@ -15,7 +15,7 @@ import pychronix as px
 from pychronix.cli.options import is_remote, parse_fields
 from pychronix.cli.shell import WrongUsageError, counted, json_line, known, visible
 from pychronix.errors import EncodingError
-from pychronix.fields import DIALECTS, Field, FieldReader, array_of, dialect_of, line_of, read_fields
+from pychronix.fields import DIALECTS, Field, FieldReader, array_of, line_of, read_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _as_raw(message: Message) -> bytes:
 
 def _as_fields(layout: Sequence[Field], remote_dialect: str, *, json_array: bool) -> Callable[[Message], bytes]:
     def shown(message: Message) -> bytes:
-        values = _values_of(layout, message, remote_dialect if message.queue is None else queue_dialect(message.queue))
+        values = _values_of(layout, message, remote_dialect if message.queue is None else message.queue.dialect)
         if json_array:
             return json_line(array_of(layout, values))
         return line_of(layout, values).encode() + b"\n"
@@ -142,11 +142,6 @@ OUTPUTS: dict[str, Callable[[Message], bytes]] = {
 }
 
 
-def queue_dialect(queue: px.Queue) -> str:
-    """How typed fields are written in a queue."""
-    return dialect_of(queue.format)
-
-
 def tcp_dialect(options: argparse.Namespace) -> str:
     """How they are written over TCP: unless told otherwise as the Javas write them that speak its protocol.
 
@@ -154,7 +149,7 @@ def tcp_dialect(options: argparse.Namespace) -> str:
     """
     if options.dialect is not None and (options.fields is None or not is_remote(options.queue)):
         raise WrongUsageError("--dialect is for --fields over tcp://; of a queue its format tells it")
-    return options.dialect or dialect_of("vanilla")
+    return options.dialect or "v3"
 
 
 def add_dialect(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ Rules
   goes on to make room or to tell why.
 """
 
-from pychronix.fields.kinds import DIALECTS, dialect_of
+from pychronix.fields.kinds import DIALECTS
 from pychronix.fields.layouts import Field, parse_layout, read_fields, write_fields
 from pychronix.fields.lines import array_of, line_of, to_json_text, values_of_array, values_of_line
 from pychronix.fields.objects import (
@@ -51,7 +51,6 @@ __all__ = [
     "JavaSerialized",
     "JavaShort",
     "array_of",
-    "dialect_of",
     "line_of",
     "parse_layout",
     "read_fields",

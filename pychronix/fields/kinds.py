@@ -84,11 +84,6 @@ put_float, get_float = FLOAT.put, FLOAT.get
 put_double, get_double = DOUBLE.put, DOUBLE.get
 
 
-def dialect_of(format_name: str) -> str:
-    """The dialect of a queue's excerpts by ``Queue.format``: "v3" for Chronicle 3.x, "v5" for ``.cq4`` files."""
-    return "v3" if format_name in ("vanilla", "indexed") else "v5"
-
-
 def is_v5(dialect: str) -> bool:
     """Whether this is the newer dialect; UsageError if it is none."""
     if dialect not in DIALECTS:

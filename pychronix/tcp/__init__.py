@@ -9,13 +9,12 @@ is told otherwise.
 and beside nothing: nothing here knows a format.
 """
 
-from pychronix.tcp.client import CYCLES, RemoteAppender, RemoteTailer
+from pychronix.tcp.client import RemoteAppender, RemoteTailer
 from pychronix.tcp.protocol import MAX_EXCERPT_BYTES, parse_address
 from pychronix.tcp.replica import replicate
 from pychronix.tcp.server import Source, ThreadedSource, serve, serve_async, serve_forever
 
 __all__ = [
-    "CYCLES",
     "MAX_EXCERPT_BYTES",
     "RemoteAppender",
     "RemoteTailer",

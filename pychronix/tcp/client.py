@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     Buffer = bytes | bytearray | memoryview
 
-__all__ = ["CYCLES", "RemoteAppender", "RemoteTailer"]
+__all__ = ["RemoteAppender", "RemoteTailer"]
 
 T = TypeVar("T")
 _payload_of = itemgetter(1)
@@ -65,15 +65,9 @@ _POLL_MS_MAX = 1 << 30  # What fits the system call.
 _STOP_SECONDS = 0.1  # How often ``stop`` is looked at while nothing comes.
 _WINDOW_MESSAGES, _WINDOW_BYTES = 256, 256 << 10  # Half of what may be sent before its answers are read.
 
-_KNOWN = (VanillaCycle.SECONDS, VanillaCycle.MINUTES, VanillaCycle.HOURS, VanillaCycle.DAYS)
-CYCLES = {cycle.name: (cycle.length_ms, cycle.entries) for cycle in _KNOWN}
 
-
-def _cycle_of(cycle: str | RollCycle | VanillaCycle | tuple[int, int], entries: int | None) -> RollCycle | VanillaCycle:
+def _cycle_of(cycle: str | RollCycle | VanillaCycle, entries: int | None) -> RollCycle | VanillaCycle:
     """What numbers the excerpts of a source, which cannot be asked."""
-    if isinstance(cycle, tuple):
-        length_ms, entries = cycle
-        cycle = next((known for known in _KNOWN if known.length_ms == length_ms), VanillaCycle.DAYS)
     if isinstance(cycle, str):
         known = ROLL_CYCLES.get(cycle.strip().upper())
         cycle = VanillaCycle.of(cycle) if known is None else known
@@ -197,7 +191,7 @@ class RemoteTailer:
         port: int,
         start: str | int | datetime.date = "start",
         *,
-        cycle: str | RollCycle | VanillaCycle | tuple[int, int] = "DAYS",
+        cycle: str | RollCycle | VanillaCycle = "DAYS",
         entries_per_cycle: int | None = None,
         heartbeat_timeout_ms: float = 10_000,
         connect_timeout_ms: float = 10_000,

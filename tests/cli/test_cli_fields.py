@@ -64,7 +64,7 @@ def written(rows: list[tuple[Any, ...]], dialect: str) -> list[bytes]:
 @pytest.mark.parametrize("form", FORMS)
 def test_cells_become_fields_and_fields_cells(run: Run, append: Any, tmp_path: Path, form: str) -> None:
     assert (0, b"", "") == append(CELLS, "--format", form, "--fields", LAYOUT)
-    expected = written(ROWS, fields.dialect_of(form))
+    expected = written(ROWS, "v5" if form == "cq5" else "v3")
     assert expected == payloads(tmp_path / "q")
     code, out, err = run("cat", tmp_path / "q", "--fields", LAYOUT)
     assert (0, CELLS, "") == (code, out.decode(), err)
