@@ -63,6 +63,7 @@ _STUCK_ATTEMPTS = 5  # How often a source may drop us at the same place before t
 _PROBE_BEATS_MAX = 64  # Heartbeats between two questions whether the cycle has ended at a large excerpt.
 _POLL_MS_MAX = 1 << 30  # What fits the system call.
 _STOP_SECONDS = 0.1  # How often ``stop`` is looked at while nothing comes.
+_REFUSED_TOLD = 5  # So many refused messages are named in an error's text; its attribute has all.
 _WINDOW_MESSAGES, _WINDOW_BYTES = 256, 256 << 10  # Half of what may be sent before its answers are read.
 
 
@@ -705,10 +706,7 @@ class RemoteAppender:
                     break
             self._await(batch, 0)
             if batch.refused:
-                raise NackError(
-                    f"{self._line.url} refused {len(batch.refused)} of {batch.sent} messages",
-                    hint="it is read-only, or an Indexed queue of Java, or could not append: its log says why",
-                )
+                raise _refused(self._line.url, batch)
         except BaseException as error:
             # Answers that are still to come would be taken for those of the next call.
             self._line.close()
@@ -818,6 +816,17 @@ class RemoteAppender:
         if isinstance(error, TimeoutError):
             return self._line.failed(f"no answer within {self._timeout:g} s from", error)
         return self._line.failed("lost the connection to", error)
+
+
+def _refused(url: str, batch: _Submitting) -> NackError:
+    """What an append_many raises whose answers have all come."""
+    numbers = ", ".join(map(str, batch.refused[:_REFUSED_TOLD])) + (", ..." if batch.refused[_REFUSED_TOLD:] else "")
+    rest = f"; the other {len(batch.indexes)} are appended" if batch.indexes else "; nothing was appended"
+    return NackError(
+        f"{url} refused to append {len(batch.refused)} of the {batch.sent} messages sent to it, number {numbers}{rest}",
+        hint="the protocol tells no reason: a source refuses if it is read-only or its journal Indexed, which has one "
+        "writer, or if the queue there takes nothing (its log says why: a full disk, a lock); append there, or where it is",
+    )
 
 
 class _Submitting:

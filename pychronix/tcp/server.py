@@ -75,6 +75,7 @@ _PASSED = 64  # Batches that a turn may pass over.
 _PROBES = 64  # Indexes above a missing one that are looked up before its whole cycle is read over.
 _PENDING_FACTOR = 4  # All half-received excerpts together may take this many times the largest one.
 _BACKLOG = 1024
+_ACCEPT_TURNS = 3  # Turns of the loop until what asyncio has just accepted is known here.
 _LONE_BYTES = 20  # Java's sink waits for as many bytes before it handles anything.
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets the connection.
 
@@ -369,16 +370,21 @@ class _Hub:
     async def stop(self) -> None:
         """Ends every connection. What a client has not taken yet it gets from the next source it asks."""
         if self._server is not None:
+            # A server that closes while a connection is being accepted leaves that one open: first it accepts no more.
+            for listening in self._server.sockets:
+                self._loop.remove_reader(listening.fileno())
+            for _ in range(_ACCEPT_TURNS):
+                await asyncio.sleep(0)
             self._server.close()
         for handle in (self._poll, self._beats):
             if handle is not None:
                 handle.cancel()
+        self._stopping = True
         for client in list(self._clients):
             if client.transport.get_write_buffer_size():
                 client.transport.abort()
             else:
                 client.transport.close()
-        self._stopping = True
         if self._clients:
             # connection_lost comes in a later turn of the loop.
             await self._gone.wait()

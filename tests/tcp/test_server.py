@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import random
 import select
@@ -11,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -665,6 +667,28 @@ def test_it_runs_in_a_loop_of_the_callers(queue: px.Queue) -> None:
 
     assert struct.pack("<iq", ACK, queue.index(queue.cycle_at(time.time_ns() // 10**6), 0)) == asyncio.run(talk())
     assert [b"abc"] == list(queue.tailer())
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_source_that_stops_while_it_accepts_leaves_nothing_open(queue: px.Queue, turns: int) -> None:
+    async def run() -> None:
+        async with tcp.serve_async(queue) as source:
+            for raw in raws:
+                raw.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    raw.connect((source.host, source.port))
+            # It stops before they are accepted, at any step of that, or after it.
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+    raws = [socket.socket() for _ in range(3)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(run())
+        gc.collect()
+    assert [] == [str(warning.message) for warning in caught]
+    for raw in raws:
+        Peer(raw).close()
 
 
 def test_it_serves_until_it_is_interrupted(queue: px.Queue) -> None:
