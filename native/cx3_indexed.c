@@ -38,15 +38,9 @@
 #define BLOCK_MAX (1LL << 30)         /* Java maps no more than 2^31 - 1 bytes */
 #define OFFSET_MAX (1LL << 48)        /* IndexedChronicle.newIndexLine() asserts it of a base */
 #define ENTRY_MAX 2147483647LL        /* entries are relative to their line's base */
-#define PAGE_BYTES 4096
-/* A batch ends when its messages span more than this: what is copied at once stays in the cache. */
-#define REGION_BYTES (1LL << 20)
 /* One append_many() copies no more than this before it publishes. */
 #define RUN_BYTES (1LL << 20)
 #define PRETOUCH_BYTES (512LL << 10)
-/* A tailer that reads on keeps this much of what it has read mapped; more would count as its memory. */
-#define KEEP_BYTES (4LL << 20)
-#define SWEEP_BYTES (16LL << 20)
 
 typedef struct {
     cx_queue base;
@@ -305,13 +299,13 @@ static int32_t check_holes(i3_appender *appender)
     int64_t last = appender->at.line_at - (appender->at.based ? 0 : queue->line_bytes);
     int64_t base = 0;
     int32_t code;
-    for (int64_t at = last - last % queue->index_block; at < last; at += PAGE_BYTES) {
+    for (int64_t at = last - last % queue->index_block; at < last; at += CX_PAGE_BYTES) {
         if ((code = load_base(&appender->index, at, &base)) < 0)
             return code;
         if (at != 0 && base == 0)
             return bad_base(&appender->index, at, base, "lines after it are written");
     }
-    int64_t after = last - last % PAGE_BYTES + PAGE_BYTES;
+    int64_t after = last - last % CX_PAGE_BYTES + CX_PAGE_BYTES;
     if ((code = load_base(&appender->index, after, &base)) > 0 && base != 0)
         return bad_base(&appender->index, after, base, "lines before it are not written");
     uint8_t *word;
@@ -760,8 +754,6 @@ typedef struct {
     cx_file index, data;       /* opened when they are there */
     int64_t checked_at;        /* offset of the line whose base was checked last, and that base */
     int64_t checked_base;
-    int64_t index_swept;       /* where the run of reads began of which nothing was forgotten yet; a move begins a new run */
-    int64_t data_swept;
 } i3_tailer;
 
 /* What stands at a number. */
@@ -772,34 +764,17 @@ typedef struct {
     int64_t start, end;        /* in the data file */
 } i3_entry;
 
-static void sweep(cx_file *file, int64_t *swept, int64_t offset)
-{
-    int64_t distance = offset - *swept;
-    if (distance > -SWEEP_BYTES && distance < SWEEP_BYTES)
-        return;
-    if (distance > 0) {
-        cx_forget(file, *swept, offset - KEEP_BYTES);
-        *swept = offset - KEEP_BYTES;
-    } else {
-        cx_forget(file, offset + KEEP_BYTES, *swept);
-        *swept = offset + KEEP_BYTES;
-    }
-}
-
 /* Called as reading goes on, with the place it has come to. */
 static void sweep_both(i3_tailer *tailer, const i3_entry *entry)
 {
-    sweep(&tailer->index, &tailer->index_swept, entry->at);
-    sweep(&tailer->data, &tailer->data_swept, entry->start);
+    cx_sweep(&tailer->index, entry->at, CX_KEEP_BYTES);
+    cx_sweep(&tailer->data, entry->start, CX_KEEP_BYTES);
 }
 
-/* A move begins a new run. The pages of far ones stay mapped: random reads would otherwise fault at each. */
 static void note_move(i3_tailer *tailer, const i3_entry *entry)
 {
-    if (entry->at - tailer->index_swept > KEEP_BYTES || tailer->index_swept - entry->at > KEEP_BYTES)
-        tailer->index_swept = entry->at;
-    if (entry->start - tailer->data_swept > KEEP_BYTES || tailer->data_swept - entry->start > KEEP_BYTES)
-        tailer->data_swept = entry->start;
+    cx_sweep_from(&tailer->index, entry->at, CX_KEEP_BYTES);
+    cx_sweep_from(&tailer->data, entry->start, CX_KEEP_BYTES);
 }
 
 /* Opens the index file: 1; 0 if there is none; or a code. */
@@ -938,13 +913,6 @@ static void advance(i3_tailer *tailer, int64_t number)
         info->state = CX_BEYOND_START_OF_CYCLE;
 }
 
-/* Page faults happen here, without the GIL. */
-static void touch(const uint8_t *data, int64_t length)
-{
-    for (int64_t at = 0; at < length; at += PAGE_BYTES)
-        (void)*(volatile const uint8_t *)(data + at);
-}
-
 static int32_t read_one(cx_tailer *base, cx_excerpt *excerpt, bool with_meta)
 {
     (void)with_meta;   /* there are only excerpts */
@@ -957,7 +925,7 @@ static int32_t read_one(cx_tailer *base, cx_excerpt *excerpt, bool with_meta)
     *excerpt = (cx_excerpt){.address = (uintptr_t)data, .data = (const char *)data, .length = entry.end - entry.start,
                             .index = base->info.index, .offset = entry.start,
                             .window = cx_lend(base, tailer->data.window[CX_DATA])};
-    touch(data, excerpt->length);
+    cx_touch(data, excerpt->length);
     sweep_both(tailer, &entry);
     advance(tailer, base->info.index);
     return 1;
@@ -974,7 +942,7 @@ static int32_t finish_batch(i3_tailer *tailer, cx_batch *batch, const uint8_t *d
     batch->count = count;
     batch->equal_length = batch->pitch = (int32_t)length;
     batch->lead = 0;
-    touch(data, region);
+    cx_touch(data, region);
     advance(tailer, base->info.index + base->info.direction * (count - 1));
     return count;
 }
@@ -988,7 +956,7 @@ static int32_t scan_forward(i3_tailer *tailer, cx_batch *batch, int32_t limit, c
     if (code < 0)
         return code;
     const cx_window *window = tailer->data.window[CX_DATA];
-    int64_t last = first->start + REGION_BYTES > first->end ? first->start + REGION_BYTES : first->end;
+    int64_t last = first->start + CX_REGION_BYTES > first->end ? first->start + CX_REGION_BYTES : first->end;
     if (last > window->offset + window->length)
         last = window->offset + window->length;
     if (last > tailer->data.size)
@@ -1044,7 +1012,7 @@ static int32_t scan_backward(i3_tailer *tailer, cx_batch *batch, int32_t limit, 
         count++;
         /* An error is met again by the next call, which says it. */
     } while (count < limit && tailer->base.info.index >= count && look(tailer, tailer->base.info.index - count, &entry) == I3_EXCERPT
-             && entry.end == low && last->end - entry.start <= REGION_BYTES);
+             && entry.end == low && last->end - entry.start <= CX_REGION_BYTES);
     uint8_t *data;
     int32_t code = reach_data(tailer, low, last->end, &data);
     if (code < 0)

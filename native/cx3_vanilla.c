@@ -225,7 +225,6 @@ static int32_t add_block(cx3_queue *queue, cx3_blocks *blocks, const char *path,
     block->index = index;
     block->careful = false;
     block->used = blocks->now;
-    block->swept = 0;
     blocks->mapped_bytes += bytes;
     blocks->blocks[blocks->count++] = block;
     *found = block;
@@ -333,6 +332,17 @@ int32_t cx3_blocks_lost(const cx3_blocks *blocks)
 }
 
 /* --- cycles ------------------------------------------------------------------------------------------------------ */
+
+int64_t cx3_cycle_at(const cx3_queue *queue, int64_t now_ms, cx3_clock *clock)
+{
+    int64_t length_ms = queue->base.settings.length_ms;
+    if (now_ms < 0 || now_ms / length_ms > INT32_MAX)
+        return now_ms < 0 ? -1 : now_ms / length_ms;
+    clock->cycle = now_ms / length_ms;
+    clock->from_ms = clock->cycle * length_ms;
+    clock->to_ms = clock->from_ms + length_ms;
+    return clock->cycle;
+}
 
 int64_t cx3_used(const cx3_queue *queue, const cx_file *file)
 {

@@ -51,8 +51,22 @@ typedef struct {
     bool index;
     bool careful;               /* an index file with pages that cannot be had: slots are peeked at first */
     uint64_t used;              /* when, in calls */
-    int64_t swept;              /* from here on pages may be resident: see cx3_sweep */
 } cx3_block;
+
+/* The clock's cycle, which holds while it reads in the range. Zeroed to begin with: no time is in it. */
+typedef struct {
+    int64_t from_ms, to_ms;
+    int64_t cycle;
+} cx3_clock;
+
+int64_t cx3_cycle_at(const cx3_queue *queue, int64_t now_ms, cx3_clock *clock);
+
+/* The cycle in which the clock reads; -1, or one beyond INT32_MAX, where that is none. */
+static inline int64_t cx3_clock_cycle(const cx3_queue *queue, const cx_child *child, cx3_clock *clock)
+{
+    int64_t now_ms = cx_clock_ms(child, clock->from_ms, clock->to_ms);
+    return __builtin_expect(now_ms >= clock->from_ms && now_ms < clock->to_ms, 1) ? clock->cycle : cx3_cycle_at(queue, now_ms, clock);
+}
 
 /* What a reader keeps mapped; the rest goes in the order of last use. Zeroed to begin with. */
 typedef struct {

@@ -35,8 +35,7 @@ typedef struct {
     uint64_t entry;             /* what the slot of a record at position 0 would hold */
     int64_t file;               /* number of the index file */
     int64_t slot;               /* where the next entry is tried; all before it are used (V-3) */
-    int64_t cycle_from_ms, cycle_to_ms;   /* the clock's cycle holds while it reads in this range */
-    int64_t clock_cycle;
+    cx3_clock clock;
     bool rolled;                          /* no file of the cycle was opened yet */
     bool data_dirty, index_dirty;         /* messages in the open files since the last sync() */
     bool directories_dirty;               /* files were made in the cycle since then */
@@ -55,7 +54,6 @@ int32_t cx3_open_appender(cx_appender *base)
     cx3_appender *appender = (cx3_appender *)base;
     appender->queue = (cx3_queue *)base->child.queue;
     appender->data.fd = appender->index.fd = -1;
-    appender->cycle_from_ms = INT64_MAX;   /* an empty range: the first append computes it */
     return 0;
 }
 
@@ -253,18 +251,11 @@ static int32_t find_free_slot(cx3_appender *appender)
 
 static int32_t clock_cycle(cx3_appender *appender, int64_t *cycle)
 {
-    int64_t now_ms = cx_clock_ms(&appender->base.child, appender->cycle_from_ms, appender->cycle_to_ms);
-    if (__builtin_expect(now_ms < appender->cycle_from_ms || now_ms >= appender->cycle_to_ms, 0)) {
-        int64_t length_ms = appender->queue->base.settings.length_ms;
-        int64_t number = now_ms < 0 ? -1 : now_ms / length_ms;
-        if (number < 0 || number > INT32_MAX)
-            return cx_fail(CX_E_USAGE, appender->queue->base.path, -1, now_ms, "the clock reads %lld ms, in no cycle", (long long)now_ms);
-        appender->clock_cycle = number;
-        appender->cycle_from_ms = number * length_ms;
-        appender->cycle_to_ms = appender->cycle_from_ms + length_ms;
-    }
-    *cycle = appender->clock_cycle;
-    return 0;
+    *cycle = cx3_clock_cycle(appender->queue, &appender->base.child, &appender->clock);
+    if (__builtin_expect(*cycle >= 0 && *cycle <= INT32_MAX, 1))
+        return 0;
+    int64_t now_ms = cx_clock_ms(&appender->base.child, 0, 0);
+    return cx_fail(CX_E_USAGE, appender->queue->base.path, -1, now_ms, "the clock reads %lld ms, in no cycle", (long long)now_ms);
 }
 
 static int32_t calling_thread(const cx3_appender *appender)

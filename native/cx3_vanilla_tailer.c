@@ -14,12 +14,10 @@
 #include "cx3_vanilla.h"
 #include "cx_atomic.h"
 
-/* A batch ends when its messages span more than this: what is copied at once stays in the cache. */
-#define REGION_BYTES (1LL << 20)
-#define PAGE_BYTES 4096
-/* Going on within a file, this much of what was read stays mapped; more would count as the tailer's memory. */
-#define SWEEP_BYTES (4LL << 20)
-#define KEEP_BYTES (1LL << 20)
+/* Of each file that is being read this much stays mapped; other tailers have one. */
+#define KEEP_BYTES (CX_KEEP_BYTES / 4)
+/* Who goes further than this at once has moved: a new run begins. */
+#define SAME_RUN_BYTES (8LL << 20)
 /* So far ahead a scan asks for a record whose slot it has seen. */
 #define PREFETCH_SLOTS 8
 /* Where writers alternate, runs of at least so many messages in one file are handed out as they are, shorter ones copied together. */
@@ -31,9 +29,8 @@ typedef struct {
     cx_tailer base;
     cx3_queue *queue;
     cx3_blocks blocks;
-    cx_window *gathered;        /* memory for messages out of several files, REGION_BYTES long */
-    int64_t cycle_from_ms, cycle_to_ms;   /* the clock's cycle holds while it reads in this range */
-    int64_t clock_cycle;
+    cx_window *gathered;        /* memory for messages out of several files, CX_REGION_BYTES long */
+    cx3_clock clock;
     /* No cycle after the first and up to the second of these existed when the journal's directory was changed last. */
     int64_t none_after, none_until;
     struct timespec none_change;
@@ -215,17 +212,8 @@ static void not_found(cx3_tailer *tailer)
 
 static int64_t clock_cycle(cx3_tailer *tailer)
 {
-    int64_t now_ms = cx_clock_ms(&tailer->base.child, tailer->cycle_from_ms, tailer->cycle_to_ms);
-    if (__builtin_expect(now_ms < tailer->cycle_from_ms || now_ms >= tailer->cycle_to_ms, 0)) {
-        int64_t length_ms = tailer->queue->base.settings.length_ms;
-        int64_t number = now_ms < 0 ? -1 : now_ms / length_ms;
-        tailer->clock_cycle = number > INT32_MAX ? INT32_MAX : number;
-        if (number < 0 || number > INT32_MAX)
-            return tailer->clock_cycle;
-        tailer->cycle_from_ms = number * length_ms;
-        tailer->cycle_to_ms = tailer->cycle_from_ms + length_ms;
-    }
-    return tailer->clock_cycle;
+    int64_t cycle = cx3_clock_cycle(tailer->queue, &tailer->base.child, &tailer->clock);
+    return cycle < INT32_MAX ? cycle : INT32_MAX;
 }
 
 static int32_t move_to_index(cx3_tailer *tailer, int64_t index)
@@ -399,23 +387,10 @@ static void advance(cx3_tailer *tailer, int64_t index)
     }
 }
 
-/* Gives back the pages that a run of reads has left behind; a jump begins a new run. */
 static void sweep(cx3_block *block, int64_t at)
 {
-    int64_t distance = at - block->swept;
-    if (distance >= -SWEEP_BYTES && distance <= SWEEP_BYTES)
-        return;
-    if (distance > 0 && distance <= 2 * SWEEP_BYTES)
-        cx_forget(&block->file, block->swept, at - KEEP_BYTES);
-    else if (distance < 0 && distance >= -2 * SWEEP_BYTES)
-        cx_forget(&block->file, at + KEEP_BYTES, block->swept);
-    block->swept = distance > 0 ? at - KEEP_BYTES : at + KEEP_BYTES;
-}
-
-static void touch(const uint8_t *payload, int64_t length)
-{
-    for (int64_t at = 0; at < length; at += PAGE_BYTES)   /* page faults happen here, without the GIL */
-        (void)*(volatile const uint8_t *)(payload + at);
+    cx_sweep_from(&block->file, at, SAME_RUN_BYTES);   /* moves are not noted: their files are found only now */
+    cx_sweep(&block->file, at, KEEP_BYTES);
 }
 
 int32_t cx3_read(cx_tailer *base, cx_excerpt *excerpt, bool with_meta)
@@ -428,7 +403,7 @@ int32_t cx3_read(cx_tailer *base, cx_excerpt *excerpt, bool with_meta)
     if (code <= 0)
         return code;
     const uint8_t *payload = record.block->base + record.at;
-    touch(payload, record.length);
+    cx_touch(payload, record.length);
     if ((code = cx3_blocks_lost(&tailer->blocks)) < 0)
         return code;
     *excerpt = (cx_excerpt){.address = (uintptr_t)payload, .data = (const char *)payload, .length = record.length,
@@ -518,8 +493,8 @@ static bool fill_run(cx3_tailer *tailer, const cx3_record *first, const cx3_slot
         if (entry >> block_bits != number)
             return true;
         int64_t at = (int64_t)(entry & ((uint64_t)block_bytes - 1));
-        if (at < 4 || at > end || (step > 0 ? at - 4 < filling->high || at - filling->low > REGION_BYTES
-                                            : at > filling->low || filling->high - at > REGION_BYTES))
+        if (at < 4 || at > end || (step > 0 ? at - 4 < filling->high || at - filling->low > CX_REGION_BYTES
+                                            : at > filling->low || filling->high - at > CX_REGION_BYTES))
             return false;
         if (i + PREFETCH_SLOTS < slots->count)
             __builtin_prefetch(base + (slot_after(slots, step, i + PREFETCH_SLOTS) & ((uint64_t)block_bytes - 1)));
@@ -527,8 +502,8 @@ static bool fill_run(cx3_tailer *tailer, const cx3_record *first, const cx3_slot
         int64_t length = ~word;
         if (length > CX_MESSAGE_MAX || length > (step > 0 ? end : filling->low) - at)   /* 0 is the largest of all */
             return false;
-        if (length > PAGE_BYTES)
-            touch(base + at, length);
+        if (length > CX_PAGE_BYTES)
+            cx_touch(base + at, length);
         add_message(filling, at, length);
     }
     return false;
@@ -542,8 +517,8 @@ static bool gather_message(const uint8_t *payload, int64_t length, uint8_t *memo
     if (filling->step > 0)
         at = first ? 0 : (filling->high + 3) & ~3LL;
     else
-        at = (first ? REGION_BYTES : filling->low) - whole;
-    if (at < 0 || at + whole > REGION_BYTES)
+        at = (first ? CX_REGION_BYTES : filling->low) - whole;
+    if (at < 0 || at + whole > CX_REGION_BYTES)
         return false;
     memcpy(memory + at + 4, payload, (size_t)length);
     add_message(filling, at + 4, length);
@@ -557,9 +532,9 @@ static int32_t take_memory(cx3_tailer *tailer)
     if (window != NULL && cx_load_i32(&window->references) <= (tailer->base.lent == window ? 2 : 1))
         return 0;
     cx_window_drop(window);
-    tailer->gathered = cx_window_of_memory(REGION_BYTES);
+    tailer->gathered = cx_window_of_memory(CX_REGION_BYTES);
     return tailer->gathered != NULL ? 0
-        : cx_fail(CX_E_NO_MEMORY, tailer->queue->base.path, -1, REGION_BYTES, "no memory for messages of several files");
+        : cx_fail(CX_E_NO_MEMORY, tailer->queue->base.path, -1, CX_REGION_BYTES, "no memory for messages of several files");
 }
 
 /* The run that fill_run found is short: it and what follows in other files is copied together, in the order of the index. */
@@ -610,17 +585,17 @@ int32_t cx3_scan(cx_tailer *base, cx_batch *batch, int32_t limit, bool gather_th
     if (step > 0 && slots.count > queue->entries - sequence)
         slots.count = queue->entries - sequence;
     if (index_block->careful) {   /* no further than the page that the slot lies in */
-        int64_t in_page = slots.number % (PAGE_BYTES / 8), count = step > 0 ? PAGE_BYTES / 8 - in_page : in_page + 1;
+        int64_t in_page = slots.number % (CX_PAGE_BYTES / 8), count = step > 0 ? CX_PAGE_BYTES / 8 - in_page : in_page + 1;
         slots.count = count < slots.count ? count : slots.count;
     }
     if (limit > slots.count)
         limit = (int32_t)slots.count;
     cx3_filling filling = {.batch = batch, .step = step};
     cx_window *window = record.block->file.window[CX_DATA];
-    touch(record.block->base + record.at, record.length);
+    cx_touch(record.block->base + record.at, record.length);
     bool alternating = fill_run(tailer, &record, &slots, limit, &filling);
     const uint8_t *bytes = record.block->base;
-    if (alternating && gather_them && batch->count < RUN_MIN && filling.high - filling.low < REGION_BYTES) {
+    if (alternating && gather_them && batch->count < RUN_MIN && filling.high - filling.low < CX_REGION_BYTES) {
         if ((code = gather(tailer, cycle_of(tailer, index), &record, &slots, limit, &filling)) < 0)
             return code;
         window = tailer->gathered;
@@ -659,7 +634,6 @@ int32_t cx3_open_tailer(cx_tailer *base, const char *name)
 {
     cx3_tailer *tailer = (cx3_tailer *)base;
     tailer->queue = (cx3_queue *)base->child.queue;
-    tailer->cycle_from_ms = INT64_MAX;   /* an empty range: the first look at the clock computes it */
     tailer->none_after = INT64_MAX;
     if (name != NULL)
         return cx_fail(CX_E_UNSUPPORTED, tailer->queue->base.path, -1, 0, "a Vanilla journal has no named tailers: it has nowhere to keep "

@@ -20,12 +20,8 @@
 
 #include "cx5_queue.h"
 
-/* A batch ends when its messages span more than this: what is copied at once stays in the cache. */
-#define REGION_BYTES (1LL << 20)
-#define PAGE_BYTES 4096
-/* A tailer that reads on keeps this much of what it has read mapped; more would count as its memory. */
-#define KEEP_BYTES (4LL << 20)
-#define SWEEP_BYTES (16LL << 20)
+/* A backward reader that looks its message up again so near to its run goes on with that run. */
+#define SAME_RUN_BYTES (32LL << 20)
 
 typedef struct {
     cx_tailer base;
@@ -39,7 +35,6 @@ typedef struct {
     void *lock;
     int64_t position_seen;
     int64_t recovered;
-    int64_t swept;            /* where the run of reads began of which nothing was forgotten yet; a move begins a new run */
 } cx5_tailer;
 
 _Static_assert(sizeof(cx5_tailer) <= CX5_TAILER_BYTES, "cx5_format allocates this much");
@@ -56,28 +51,15 @@ static void close_store(cx5_tailer *tailer)
 /* Called as reading goes on, with the place it has come to. */
 static void sweep(cx5_tailer *tailer, int64_t offset)
 {
-    int64_t distance = offset - tailer->swept;
-    if (distance > -SWEEP_BYTES && distance < SWEEP_BYTES)
-        return;
-    if (distance > 0) {
-        cx_forget(&tailer->store.file, tailer->swept, offset - KEEP_BYTES);
-        tailer->swept = offset - KEEP_BYTES;
-    } else {
-        cx_forget(&tailer->store.file, offset + KEEP_BYTES, tailer->swept);
-        tailer->swept = offset + KEEP_BYTES;
-    }
+    cx_sweep(&tailer->store.file, offset, CX_KEEP_BYTES);
 }
 
-/* A move begins a new run. The pages of far ones stay mapped: random reads would otherwise fault at each. */
 static void note_move(cx5_tailer *tailer, int64_t offset)
 {
-    int64_t distance = offset - tailer->swept;
-    if (distance > -KEEP_BYTES && distance < KEEP_BYTES)
-        return;
+    int64_t distance = offset - tailer->store.file.swept;
     /* A backward reader looks its message up again and again: near the run it is on, it goes on with it. */
-    if (tailer->base.info.direction == CX_BACKWARD && distance < 0 && distance > -2 * SWEEP_BYTES)
-        return;
-    tailer->swept = offset;
+    if (tailer->base.info.direction != CX_BACKWARD || distance >= 0 || distance <= -SAME_RUN_BYTES)
+        cx_sweep_from(&tailer->store.file, offset, CX_KEEP_BYTES);
 }
 
 /* --- the index, and where named tailers keep it ------------------------------------------------------------------- */
@@ -489,8 +471,7 @@ int32_t cx5_read(cx_tailer *base, cx_excerpt *excerpt, bool with_meta)
         *excerpt = (cx_excerpt){.address = (uintptr_t)document, .data = (const char *)document,
                                 .length = cx_length_of(header), .index = base->info.index, .offset = tailer->offset,
                                 .window = lend(tailer), .meta = !cx_is_data(header)};
-        for (int64_t at = 0; at < excerpt->length; at += PAGE_BYTES)
-            (void)*(volatile const uint8_t *)(document + at);   /* page faults happen here, without the GIL */
+        cx_touch(document, excerpt->length);
         sweep(tailer, tailer->offset);
         if (base->info.direction != CX_NONE || excerpt->meta)
             tailer->offset = cx_store_next(&tailer->store, tailer->offset, header);
@@ -514,7 +495,7 @@ static int32_t scan_forward(cx5_tailer *tailer, cx_batch *batch, int32_t limit)
     int64_t stop = base;
     uint32_t before = 0;
     int64_t size = 0, step = 0;
-    while (count < limit && at <= end - 4 && at - base < REGION_BYTES) {
+    while (count < limit && at <= end - 4 && at - base < CX_REGION_BYTES) {
         uint32_t header = cx_load_header(bytes + at);
         if (header != before || step == 0) {   /* a branch rather than arithmetic: see stride_to in cx_store.c */
             if (!cx_is_ready(header))
@@ -527,7 +508,7 @@ static int32_t scan_forward(cx5_tailer *tailer, cx_batch *batch, int32_t limit)
             break;   /* in the next window, or corrupt: the next call tells */
         __builtin_prefetch(bytes + at + CX_PREFETCH_BYTES);
         if (cx_is_data(header)) {
-            if (count > 0 && step > REGION_BYTES)
+            if (count > 0 && step > CX_REGION_BYTES)
                 break;
             batch->starts[count] = (int32_t)(at + 4 - base);
             batch->stops[count] = (int32_t)(at + 4 - base + size);
@@ -536,8 +517,8 @@ static int32_t scan_forward(cx5_tailer *tailer, cx_batch *batch, int32_t limit)
             else if (size != length || at != base + count * pitch)
                 equal = false;
             stop = at + 4 + size;
-            for (int64_t page = PAGE_BYTES; page < size; page += PAGE_BYTES)
-                (void)*(volatile const uint8_t *)(bytes + at + 4 + page);
+            if (size > CX_PAGE_BYTES)
+                cx_touch(bytes + at + 4, size);
             count++;
         }
         at += step;
@@ -578,7 +559,7 @@ static int32_t scan_backward(cx5_tailer *tailer, cx_batch *batch, int32_t limit)
     if ((code = cx_store_header(store, CX_DATA, last_offset, &header, &document)) <= 0)
         return code;
     reach_to += 4 + cx_length_of(header);
-    while (reach_to - at > REGION_BYTES && first < last) {
+    while (reach_to - at > CX_REGION_BYTES && first < last) {
         if ((code = cx_store_header(store, CX_DATA, at, &header, &document)) <= 0)
             return code < 0 ? code : cx_fail(CX_E_CORRUPT, store->file.path, at, 0, "an indexed message is gone");
         at = cx_store_next(store, at, header);
@@ -603,8 +584,8 @@ static int32_t scan_backward(cx5_tailer *tailer, cx_batch *batch, int32_t limit)
             int32_t place = want - 1 - count;
             batch->starts[place] = (int32_t)(at + 4 - base);
             batch->stops[place] = (int32_t)(at + 4 - base + cx_length_of(header));
-            for (int64_t page = PAGE_BYTES; page < cx_length_of(header); page += PAGE_BYTES)
-                (void)*(volatile const uint8_t *)(region + (at - base) + 4 + page);
+            if (cx_length_of(header) > CX_PAGE_BYTES)
+                cx_touch(region + (at - base) + 4, cx_length_of(header));
             count++;
         }
         at = next;

@@ -46,11 +46,11 @@ static const cx_format *format_of(int32_t kind)
 
 static const uint32_t *make_alive_page(void)
 {
-    uint32_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint32_t *page = mmap(NULL, CX_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED)
         return NULL;
-    if (madvise(page, 4096, MADV_WIPEONFORK) != 0) {
-        munmap(page, 4096);
+    if (madvise(page, CX_PAGE_BYTES, MADV_WIPEONFORK) != 0) {
+        munmap(page, CX_PAGE_BYTES);
         return NULL;
     }
     *page = CX_ALIVE;
@@ -86,7 +86,7 @@ static void forget_queue(cx_queue *queue)
         return;
     if (queue->users > 0)   /* a forked child's copy, or never closed */
         queue->format->release(queue);
-    munmap((void *)(uintptr_t)queue->alive, 4096);
+    munmap((void *)(uintptr_t)queue->alive, CX_PAGE_BYTES);
     free(queue);
 }
 

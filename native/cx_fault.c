@@ -12,7 +12,6 @@
 
 /* A window is a GiB or a whole small file: thousands of open queues have fewer. */
 #define WATCHED_MAX 16384
-#define PAGE_BYTES 4096
 
 typedef struct {
     uint64_t base;        /* 0: free; set last, cleared first */
@@ -39,8 +38,8 @@ static void handle(int signal, siginfo_t *information, void *context)
         uint64_t base = cx_load_u64(&watched[i].base);
         if (base == 0 || address < base || address - base >= watched[i].length)
             continue;
-        void *page = (void *)(uintptr_t)(address & ~(uint64_t)(PAGE_BYTES - 1));
-        if (mmap(page, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+        void *page = (void *)(uintptr_t)(address & ~(uint64_t)(CX_PAGE_BYTES - 1));
+        if (mmap(page, CX_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
             break;
         cx_store_i32(watched[i].lost, 1);
         return;

@@ -13,6 +13,9 @@
 
 #include <stdint.h>
 
+/* What is mapped, made present and lost at once. */
+#define CX_PAGE_BYTES 4096LL
+
 /* Watches [base, base + length); *lost is set to 1 when a page of it was replaced. Best effort: with too many windows open the
  * rest go unwatched, and behave as any mapping does. Returns the place to give back, or -1. */
 int32_t cx_fault_watch(const void *base, int64_t length, int32_t *lost);

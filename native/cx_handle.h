@@ -52,6 +52,11 @@ typedef struct {
     cx_window *lent;            /* of what was handed out last: stays mapped although the tailer went on to another file */
 } cx_tailer;
 
+/* A batch ends when its messages span more than this: what is copied at once stays in the cache. */
+#define CX_REGION_BYTES (1LL << 20)
+/* A tailer that reads on keeps so much of what it has read mapped (cx_sweep). */
+#define CX_KEEP_BYTES (4LL << 20)
+
 enum { CX_TO_START, CX_TO_END, CX_TO_INDEX, CX_TO_CYCLE };
 
 /* A format: sizes of its structs, and its functions with the contracts of their namesakes in chronix_api.h. Where one is NULL the

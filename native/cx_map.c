@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "cx_atomic.h"
-#include "cx_fault.h"
 
 #ifdef CX_TINY_WINDOWS
 #define WINDOW_BYTES (64LL << 10)   /* makes every test cross windows */
@@ -21,13 +20,14 @@
 /* Address space, not memory: large enough that a file of default chunks is remapped once a GiB. */
 #define WINDOW_BYTES (1LL << 30)
 #endif
-#define PAGE_BYTES 4096LL
 /* First and largest step by which blocks are allocated ahead of the appender. The first keeps small queues small; the
  * largest bounds the pause of one append (256 pages, some 60 us) while costing one system call in thousands of appends. */
 #define STEP_FIRST (32LL << 10)
 #define STEP_MAX (1LL << 20)
 /* So much behind the append position stays in the writer's page tables. */
 #define KEEP_WRITTEN (8LL << 20)
+/* A reader forgets so many times what it keeps in one go. */
+#define SWEEP_STEPS 4
 /* A lock that other processes hold for microseconds is tried this often before "not now" is answered. */
 #define LOCK_TRIES 200
 /* A size older than this is compared with the file again: a truncated file is an error, not a signal. */
@@ -169,14 +169,14 @@ static cx_window *map_window(cx_file *file, int64_t offset, int64_t length)
         return NULL;
     }
     int protection = file->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    int64_t start = offset & ~(PAGE_BYTES - 1);
+    int64_t start = offset & ~(CX_PAGE_BYTES - 1);
     int64_t least = offset + length - start;
     int64_t bytes = least > WINDOW_BYTES ? least : WINDOW_BYTES;
     if (file->whole_bytes != 0) {
         start = 0;
         least = bytes = file->whole_bytes;
     }
-    bytes = (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    bytes = (bytes + CX_PAGE_BYTES - 1) & ~(CX_PAGE_BYTES - 1);
     for (;;) {
         void *base = mmap(NULL, (size_t)bytes, protection, MAP_SHARED, file->fd, start);
         if (base != MAP_FAILED) {
@@ -190,7 +190,7 @@ static cx_window *map_window(cx_file *file, int64_t offset, int64_t length)
             free(window);
             return NULL;
         }
-        bytes = (bytes / 4 + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+        bytes = (bytes / 4 + CX_PAGE_BYTES - 1) & ~(CX_PAGE_BYTES - 1);
     }
 }
 
@@ -296,8 +296,8 @@ int32_t cx_file_grow(cx_file *file, int64_t size)
  * lock under which alone these pages are written. */
 static int32_t allocate_by_rewriting(cx_file *file, int64_t from, int64_t to)
 {
-    char page[PAGE_BYTES];
-    for (int64_t at = from; at < to; at += PAGE_BYTES) {
+    char page[CX_PAGE_BYTES];
+    for (int64_t at = from; at < to; at += CX_PAGE_BYTES) {
         ssize_t got = pread(file->fd, page, sizeof page, at);
         if (got < 0 || (got > 0 && pwrite(file->fd, page, (size_t)got, at) != got))
             return cx_fail_os(file->path, at, "cannot allocate blocks");
@@ -322,12 +322,12 @@ static int32_t allocate_range(cx_file *file, int64_t from, int64_t to)
 int32_t cx_allocate_slowly(cx_file *file, int64_t offset, int64_t length, bool ahead)
 {
     bool extends = offset >= file->allocated_from && offset <= file->allocated_to && file->allocated_to > 0;
-    int64_t from = (extends ? file->allocated_to : offset) & ~(PAGE_BYTES - 1);
-    int64_t least = (offset + length + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    int64_t from = (extends ? file->allocated_to : offset) & ~(CX_PAGE_BYTES - 1);
+    int64_t least = (offset + length + CX_PAGE_BYTES - 1) & ~(CX_PAGE_BYTES - 1);
     int64_t to = least;
     if (ahead && to < from + file->step_bytes)
         to = from + file->step_bytes;
-    int64_t end_page = (file->size + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    int64_t end_page = (file->size + CX_PAGE_BYTES - 1) & ~(CX_PAGE_BYTES - 1);
     if (to > end_page && end_page >= least)
         to = end_page;
     int32_t code = allocate_range(file, from, to);
@@ -355,8 +355,8 @@ int32_t cx_allocate_slowly(cx_file *file, int64_t offset, int64_t length, bool a
 
 int32_t cx_allocate_word(cx_file *file, int64_t offset, int64_t length)
 {
-    int64_t page = offset & ~(PAGE_BYTES - 1);
-    if (offset + length <= page + PAGE_BYTES) {
+    int64_t page = offset & ~(CX_PAGE_BYTES - 1);
+    if (offset + length <= page + CX_PAGE_BYTES) {
         for (int i = 0; i < 4; i++) {
             if (file->allocated_page[i] == page)
                 return 0;
@@ -364,7 +364,7 @@ int32_t cx_allocate_word(cx_file *file, int64_t offset, int64_t length)
     }
     if (offset >= file->allocated_from && offset + length <= file->allocated_to)
         return 0;
-    int32_t code = allocate_range(file, page, (offset + length + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1));
+    int32_t code = allocate_range(file, page, (offset + length + CX_PAGE_BYTES - 1) & ~(CX_PAGE_BYTES - 1));
     if (code < 0)
         return code;
     file->allocated_page[file->allocated_next] = page;
@@ -383,7 +383,7 @@ void cx_populate(cx_file *file, int64_t offset, int64_t length)
         to = window->offset + window->length;
     if (to > file->size)
         to = file->size;
-    from &= ~(PAGE_BYTES - 1);
+    from &= ~(CX_PAGE_BYTES - 1);
     if (to > from)
         (void)madvise(window->base + (from - window->offset), (size_t)(to - from), MADV_POPULATE_WRITE);
 }
@@ -393,14 +393,28 @@ void cx_forget(cx_file *file, int64_t from, int64_t to)
     const cx_window *window = file->window[CX_DATA];
     if (window == NULL)
         return;
-    from = (from + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-    to &= ~(PAGE_BYTES - 1);
+    from = (from + CX_PAGE_BYTES - 1) & ~(CX_PAGE_BYTES - 1);
+    to &= ~(CX_PAGE_BYTES - 1);
     if (from < window->offset)
         from = window->offset;
     if (to > window->offset + window->length)
         to = window->offset + window->length;
     if (to > from)
         (void)madvise(window->base + (from - window->offset), (size_t)(to - from), MADV_DONTNEED);
+}
+
+void cx_sweep(cx_file *file, int64_t offset, int64_t keep_bytes)
+{
+    int64_t distance = offset - file->swept;
+    if (distance > -SWEEP_STEPS * keep_bytes && distance < SWEEP_STEPS * keep_bytes)
+        return;
+    if (distance > 0) {
+        cx_forget(file, file->swept, offset - keep_bytes);
+        file->swept = offset - keep_bytes;
+    } else {
+        cx_forget(file, offset + keep_bytes, file->swept);
+        file->swept = offset + keep_bytes;
+    }
 }
 
 int32_t cx_file_sync(cx_file *file)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "cx_error.h"
+#include "cx_fault.h"
 
 typedef struct cx_window {
     uint8_t *base;      /* address of file offset `offset` */
@@ -40,6 +41,7 @@ typedef struct {
     int64_t whole_bytes;             /* not 0: no longer file is read, and one window maps it all; set it before the first cx_reach */
     bool shared;                     /* others store into it without any lock: blocks cannot come from rewriting pages */
     int64_t kept_from;               /* pages before this were forgotten as written long ago */
+    int64_t swept;                   /* where the run of reads began of which nothing was forgotten yet: see cx_sweep */
     cx_window *window[CX_SLOTS];
     char path[CX_PATH_MAX];
 } cx_file;
@@ -98,6 +100,22 @@ int32_t cx_allocate_word(cx_file *file, int64_t offset, int64_t length);
 void cx_populate(cx_file *file, int64_t offset, int64_t length);
 /* Drops the pages of [from, to) from our page tables (they stay in the page cache): bounds RSS of a long scan. */
 void cx_forget(cx_file *file, int64_t from, int64_t to);
+/* Called as reading goes on, in either direction, with the place it has come to: of what was read, some keep_bytes stay mapped;
+ * more would count as the reader's memory. */
+void cx_sweep(cx_file *file, int64_t offset, int64_t keep_bytes);
+/* Reads that go on from another place begin a new run. The pages of far ones stay mapped: random reads would fault at each. */
+static inline void cx_sweep_from(cx_file *file, int64_t offset, int64_t keep_bytes)
+{
+    int64_t distance = offset - file->swept;
+    if (distance <= -keep_bytes || distance >= keep_bytes)
+        file->swept = offset;
+}
+/* Looks at each page of what a reader hands out: page faults happen here, without the GIL. */
+static inline void cx_touch(const uint8_t *data, int64_t length)
+{
+    for (int64_t at = 0; at < length; at += CX_PAGE_BYTES)
+        (void)*(volatile const uint8_t *)(data + at);
+}
 /* Tries the exclusive lock of `length` bytes at `start` (0: to infinity); CX_E_FILE_LOCKED if another process keeps holding it. */
 int32_t cx_file_lock(cx_file *file, int64_t start, int64_t length);
 void cx_file_unlock(cx_file *file, int64_t start, int64_t length);
