@@ -1150,29 +1150,37 @@ static void close_tailer(cx_tailer *base)
     cx_file_close(&((i3_tailer *)base)->data);
 }
 
-const cx_format cx3_indexed_format = {
-    .noun = "an Indexed journal of Chronicle 3",
-    .queue_bytes = sizeof(i3_queue),
-    .appender_bytes = sizeof(i3_appender),
-    .tailer_bytes = sizeof(i3_tailer),
-    .open = open_queue,
-    .release = release,
-    .cycles = list_cycles,
-    .cycle = look_at_cycle,
-    .refresh = refresh,
-    .open_appender = open_appender,
-    .close_appender = close_appender,
+static const cx_appending appending = {
+    .bytes = sizeof(i3_appender),
+    .open = open_appender,
+    .close = close_appender,
     .append = append,
     .append_many = append_many,
     .append_at = append_at,
     .append_padding = append_padding,
     .sync = sync_journal,
     .pretouch = pretouch,
-    .open_tailer = open_tailer,
-    .close_tailer = close_tailer,
+};
+
+static const cx_tailing tailing = {
+    .bytes = sizeof(i3_tailer),
+    .open = open_tailer,
+    .close = close_tailer,
     .read = read_one,
     .scan = scan,
     .unread = unread,
     .move = move,
     .set_direction = set_direction,
+};
+
+const cx_format cx3_indexed_format = {
+    .noun = "an Indexed journal of Chronicle 3",
+    .bytes = sizeof(i3_queue),
+    .appending = &appending,
+    .tailing = &tailing,
+    .open = open_queue,
+    .release = release,
+    .cycles = list_cycles,
+    .cycle = look_at_cycle,
+    .refresh = refresh,
 };

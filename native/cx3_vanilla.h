@@ -107,22 +107,7 @@ void cx3_blocks_close(cx3_blocks *blocks);
 /* Messages of a cycle: 1 with *count; 0 if it has no directory; or a code. */
 int32_t cx3_count(cx3_queue *queue, cx3_blocks *blocks, int64_t cycle, int64_t *count);
 
-/* The format's functions for appenders and tailers, and the sizes of what they work on. */
-#define CX3_APPENDER_BYTES 16384
-#define CX3_TAILER_BYTES 16384
-int32_t cx3_open_appender(cx_appender *appender);
-void cx3_close_appender(cx_appender *appender);
-int64_t cx3_append(cx_appender *appender, const void *data, size_t length);
-int64_t cx3_append_many(cx_appender *appender, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index);
-int32_t cx3_append_at(cx_appender *appender, int64_t index, const void *data, size_t length);
-int32_t cx3_sync(cx_appender *appender);
-int64_t cx3_pretouch(cx_appender *appender);
-int32_t cx3_open_tailer(cx_tailer *tailer, const char *name);
-void cx3_close_tailer(cx_tailer *tailer);
-int32_t cx3_read(cx_tailer *tailer, cx_excerpt *excerpt, bool with_meta);
-int32_t cx3_scan(cx_tailer *tailer, cx_batch *batch, int32_t limit, bool gather);
-int32_t cx3_unread(cx_tailer *tailer, int64_t index, int64_t last_read);
-int32_t cx3_move(cx_tailer *tailer, int32_t where, int64_t target);
-int32_t cx3_set_direction(cx_tailer *tailer, int32_t direction);
+extern const cx_appending cx3_appending;
+extern const cx_tailing cx3_tailing;
 
 #endif

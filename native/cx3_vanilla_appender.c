@@ -45,11 +45,9 @@ typedef struct {
     int unsynced[UNSYNCED_MAX];           /* descriptors, in the order of flushing */
 } cx3_appender;
 
-_Static_assert(sizeof(cx3_appender) <= CX3_APPENDER_BYTES, "cx3_vanilla_format allocates this much");
-
 /* --- handle ------------------------------------------------------------------------------------------------------ */
 
-int32_t cx3_open_appender(cx_appender *base)
+static int32_t open_appender(cx_appender *base)
 {
     cx3_appender *appender = (cx3_appender *)base;
     appender->queue = (cx3_queue *)base->child.queue;
@@ -114,7 +112,7 @@ static void leave_cycle(cx3_appender *appender)
     appender->base.info.cycle = -1;
 }
 
-void cx3_close_appender(cx_appender *base)
+static void close_appender(cx_appender *base)
 {
     cx3_appender *appender = (cx3_appender *)base;
     if (*base->child.queue->alive == CX_ALIVE)
@@ -418,7 +416,7 @@ static int32_t put(cx3_appender *appender, const void *data, size_t length, int6
     return 1;
 }
 
-int64_t cx3_append(cx_appender *base, const void *data, size_t length)
+static int64_t append(cx_appender *base, const void *data, size_t length)
 {
     cx3_appender *appender = (cx3_appender *)base;
     int32_t code = enter(appender, -1);
@@ -467,7 +465,7 @@ static int64_t put_run(cx3_appender *appender, const uint8_t *data, const uint32
     return code < 0 ? code : done;
 }
 
-int64_t cx3_append_many(cx_appender *base, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index)
+static int64_t append_many(cx_appender *base, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index)
 {
     cx3_appender *appender = (cx3_appender *)base;
     const uint8_t *bytes = data;
@@ -491,7 +489,7 @@ static int32_t beyond(const cx3_queue *queue, int64_t index, int64_t cycle, int6
                    (long long)index, (long long)cx_index_of(&queue->base, cycle, next));
 }
 
-int32_t cx3_append_at(cx_appender *base, int64_t index, const void *data, size_t length)
+static int32_t append_at(cx_appender *base, int64_t index, const void *data, size_t length)
 {
     cx3_appender *appender = (cx3_appender *)base;
     cx3_queue *queue = appender->queue;
@@ -536,7 +534,7 @@ int32_t cx3_append_at(cx_appender *base, int64_t index, const void *data, size_t
 
 /* --- disk -------------------------------------------------------------------------------------------------------- */
 
-int32_t cx3_sync(cx_appender *base)
+static int32_t sync_journal(cx_appender *base)
 {
     cx3_appender *appender = (cx3_appender *)base;
     cx3_queue *queue = appender->queue;
@@ -563,7 +561,7 @@ int32_t cx3_sync(cx_appender *base)
 }
 
 /* Only for files that are there: none is ever made ahead of its first message (spec 2.11). */
-int64_t cx3_pretouch(cx_appender *base)
+static int64_t pretouch(cx_appender *base)
 {
     cx3_appender *appender = (cx3_appender *)base;
     const struct { cx_file *file; int64_t from, bytes, most; } ahead[] = {
@@ -583,3 +581,14 @@ int64_t cx3_pretouch(cx_appender *base)
     }
     return touched;
 }
+
+const cx_appending cx3_appending = {
+    .bytes = sizeof(cx3_appender),
+    .open = open_appender,
+    .close = close_appender,
+    .append = append,
+    .append_many = append_many,
+    .append_at = append_at,
+    .sync = sync_journal,
+    .pretouch = pretouch,
+};

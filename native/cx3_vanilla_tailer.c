@@ -36,8 +36,6 @@ typedef struct {
     struct timespec none_change;
 } cx3_tailer;
 
-_Static_assert(sizeof(cx3_tailer) <= CX3_TAILER_BYTES, "cx3_vanilla_format allocates this much");
-
 /* A message where it lies. */
 typedef struct {
     cx3_block *block;
@@ -259,7 +257,7 @@ static int32_t move_to_cycle(cx3_tailer *tailer, int64_t cycle)
     return code;
 }
 
-int32_t cx3_move(cx_tailer *base, int32_t where, int64_t target)
+static int32_t move(cx_tailer *base, int32_t where, int64_t target)
 {
     cx3_tailer *tailer = (cx3_tailer *)base;
     cx3_blocks_begin(&tailer->blocks);
@@ -393,7 +391,7 @@ static void sweep(cx3_block *block, int64_t at)
     cx_sweep(&block->file, at, KEEP_BYTES);
 }
 
-int32_t cx3_read(cx_tailer *base, cx_excerpt *excerpt, bool with_meta)
+static int32_t read_one(cx_tailer *base, cx_excerpt *excerpt, bool with_meta)
 {
     (void)with_meta;   /* there is none */
     cx3_tailer *tailer = (cx3_tailer *)base;
@@ -567,7 +565,7 @@ static int32_t gather(cx3_tailer *tailer, int64_t cycle, const cx3_record *first
     return 0;
 }
 
-int32_t cx3_scan(cx_tailer *base, cx_batch *batch, int32_t limit, bool gather_them)
+static int32_t scan(cx_tailer *base, cx_batch *batch, int32_t limit, bool gather_them)
 {
     cx3_tailer *tailer = (cx3_tailer *)base;
     cx3_queue *queue = tailer->queue;
@@ -615,14 +613,14 @@ int32_t cx3_scan(cx_tailer *base, cx_batch *batch, int32_t limit, bool gather_th
     return batch->count;
 }
 
-int32_t cx3_unread(cx_tailer *base, int64_t index, int64_t last_read)
+static int32_t unread(cx_tailer *base, int64_t index, int64_t last_read)
 {
     stand((cx3_tailer *)base, index);
     base->info.last_read_index = last_read;
     return 0;
 }
 
-int32_t cx3_set_direction(cx_tailer *base, int32_t direction)
+static int32_t set_direction(cx_tailer *base, int32_t direction)
 {
     base->info.direction = direction;
     return 0;
@@ -630,7 +628,7 @@ int32_t cx3_set_direction(cx_tailer *base, int32_t direction)
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
-int32_t cx3_open_tailer(cx_tailer *base, const char *name)
+static int32_t open_tailer(cx_tailer *base, const char *name)
 {
     cx3_tailer *tailer = (cx3_tailer *)base;
     tailer->queue = (cx3_queue *)base->child.queue;
@@ -638,14 +636,25 @@ int32_t cx3_open_tailer(cx_tailer *base, const char *name)
     if (name != NULL)
         return cx_fail(CX_E_UNSUPPORTED, tailer->queue->base.path, -1, 0, "a Vanilla journal has no named tailers: it has nowhere to keep "
                        "their positions");
-    int32_t code = cx3_move(base, CX_TO_START, 0);
+    int32_t code = move(base, CX_TO_START, 0);
     return code < 0 ? code : 0;
 }
 
-void cx3_close_tailer(cx_tailer *base)
+static void close_tailer(cx_tailer *base)
 {
     cx3_tailer *tailer = (cx3_tailer *)base;
     cx3_blocks_close(&tailer->blocks);
     cx_window_drop(tailer->gathered);
     tailer->gathered = NULL;
 }
+
+const cx_tailing cx3_tailing = {
+    .bytes = sizeof(cx3_tailer),
+    .open = open_tailer,
+    .close = close_tailer,
+    .read = read_one,
+    .scan = scan,
+    .unread = unread,
+    .move = move,
+    .set_direction = set_direction,
+};

@@ -44,11 +44,9 @@ typedef struct {
     int unsynced[UNSYNCED_MAX]; /* descriptors */
 } cx5_appender;
 
-_Static_assert(sizeof(cx5_appender) <= CX5_APPENDER_BYTES, "cx5_format allocates this much");
-
 /* --- handle ------------------------------------------------------------------------------------------------------ */
 
-int32_t cx5_open_appender(cx_appender *base)
+static int32_t open_appender(cx_appender *base)
 {
     cx5_appender *appender = (cx5_appender *)base;
     cx5_queue *queue = appender->queue = (cx5_queue *)base->child.queue;
@@ -82,7 +80,7 @@ static void close_store(cx5_appender *appender)
     appender->base.info.cycle = -1;
 }
 
-void cx5_close_appender(cx_appender *base)
+static void close_appender(cx_appender *base)
 {
     cx5_appender *appender = (cx5_appender *)base;
     appender->dirty = false;   /* nobody will ask for it any more */
@@ -92,7 +90,7 @@ void cx5_close_appender(cx_appender *base)
     appender->unsynced_count = 0;
 }
 
-int32_t cx5_allow_discard(cx_appender *base)
+static int32_t allow_discard(cx_appender *base)
 {
     ((cx5_appender *)base)->may_discard = true;
     return 0;
@@ -834,7 +832,7 @@ static int32_t put(cx5_appender *appender, const void *data, size_t length, bool
     return 0;
 }
 
-int64_t cx5_append(cx_appender *base, const void *data, size_t length)
+static int64_t append(cx_appender *base, const void *data, size_t length)
 {
     cx5_appender *appender = (cx5_appender *)base;
     int32_t code = enter(appender, -1, false);
@@ -890,7 +888,7 @@ static int64_t put_run(cx5_appender *appender, const uint8_t *data, const uint32
     return done;
 }
 
-int64_t cx5_append_many(cx_appender *base, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index)
+static int64_t append_many(cx_appender *base, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index)
 {
     cx5_appender *appender = (cx5_appender *)base;
     int32_t code = enter(appender, -1, false);
@@ -926,7 +924,7 @@ int64_t cx5_append_many(cx_appender *base, const void *data, const uint32_t *len
     return done > 0 ? done : code;
 }
 
-int32_t cx5_append_meta(cx_appender *base, const void *data, size_t length)
+static int32_t append_meta(cx_appender *base, const void *data, size_t length)
 {
     cx5_appender *appender = (cx5_appender *)base;
     int32_t code = enter(appender, -1, true);
@@ -937,7 +935,7 @@ int32_t cx5_append_meta(cx_appender *base, const void *data, size_t length)
     return code;
 }
 
-int32_t cx5_append_at(cx_appender *base, int64_t index, const void *data, size_t length)
+static int32_t append_at(cx_appender *base, int64_t index, const void *data, size_t length)
 {
     cx5_appender *appender = (cx5_appender *)base;
     cx_queue *queue = base->child.queue;
@@ -959,7 +957,7 @@ int32_t cx5_append_at(cx_appender *base, int64_t index, const void *data, size_t
     return code;
 }
 
-int32_t cx5_normalise_eofs(cx_appender *base)
+static int32_t normalise_eofs(cx_appender *base)
 {
     cx5_appender *appender = (cx5_appender *)base;
     cx5_queue *queue = appender->queue;
@@ -980,7 +978,7 @@ int32_t cx5_normalise_eofs(cx_appender *base)
     return code;
 }
 
-int32_t cx5_sync(cx_appender *base)
+static int32_t sync_queue(cx_appender *base)
 {
     cx5_appender *appender = (cx5_appender *)base;
     cx5_queue *queue = appender->queue;
@@ -1008,7 +1006,7 @@ int32_t cx5_sync(cx_appender *base)
     return 0;
 }
 
-int64_t cx5_pretouch(cx_appender *base)
+static int64_t pretouch(cx_appender *base)
 {
     cx5_appender *appender = (cx5_appender *)base;
     int32_t code = enter(appender, -1, false);
@@ -1024,3 +1022,17 @@ int64_t cx5_pretouch(cx_appender *base)
     leave(appender);
     return code < 0 ? code : after > before ? after - before : 0;
 }
+
+const cx_appending cx5_appending = {
+    .bytes = sizeof(cx5_appender),
+    .open = open_appender,
+    .close = close_appender,
+    .append = append,
+    .append_many = append_many,
+    .append_meta = append_meta,
+    .append_at = append_at,
+    .sync = sync_queue,
+    .pretouch = pretouch,
+    .normalise_eofs = normalise_eofs,
+    .allow_discard = allow_discard,
+};

@@ -43,26 +43,7 @@ int32_t cx5_lock_word(cx5_queue *queue, void *word, int64_t *recovered);
 /* false: the word no longer held our pid, somebody forced it. */
 bool cx5_unlock_word(cx5_queue *queue, void *word);
 
-/* The format's functions for appenders and tailers, for its cx_format, and the sizes of what they work on. */
-#define CX5_APPENDER_BYTES 131072
-#define CX5_TAILER_BYTES 131072
-int32_t cx5_open_appender(cx_appender *appender);
-void cx5_close_appender(cx_appender *appender);
-int64_t cx5_append(cx_appender *appender, const void *data, size_t length);
-int64_t cx5_append_many(cx_appender *appender, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index);
-int32_t cx5_append_meta(cx_appender *appender, const void *data, size_t length);
-int32_t cx5_append_at(cx_appender *appender, int64_t index, const void *data, size_t length);
-int32_t cx5_sync(cx_appender *appender);
-int64_t cx5_pretouch(cx_appender *appender);
-int32_t cx5_normalise_eofs(cx_appender *appender);
-int32_t cx5_allow_discard(cx_appender *appender);
-int32_t cx5_open_tailer(cx_tailer *tailer, const char *name);
-void cx5_close_tailer(cx_tailer *tailer);
-int32_t cx5_read(cx_tailer *tailer, cx_excerpt *excerpt, bool with_meta);
-int32_t cx5_scan(cx_tailer *tailer, cx_batch *batch, int32_t limit, bool gather);
-int32_t cx5_unread(cx_tailer *tailer, int64_t index, int64_t last_read);
-int32_t cx5_move(cx_tailer *tailer, int32_t where, int64_t target);
-int32_t cx5_set_direction(cx_tailer *tailer, int32_t direction);
-int32_t cx5_set_striding(cx_tailer *tailer, bool striding);
+extern const cx_appending cx5_appending;
+extern const cx_tailing cx5_tailing;
 
 #endif

@@ -37,8 +37,6 @@ typedef struct {
     int64_t recovered;
 } cx5_tailer;
 
-_Static_assert(sizeof(cx5_tailer) <= CX5_TAILER_BYTES, "cx5_format allocates this much");
-
 /* --- handle ------------------------------------------------------------------------------------------------------ */
 
 static void close_store(cx5_tailer *tailer)
@@ -458,7 +456,7 @@ static void end_named(cx5_tailer *tailer)
         (void)cx5_unlock_word(tailer->queue, tailer->lock);
 }
 
-int32_t cx5_read(cx_tailer *base, cx_excerpt *excerpt, bool with_meta)
+static int32_t read_one(cx_tailer *base, cx_excerpt *excerpt, bool with_meta)
 {
     cx5_tailer *tailer = (cx5_tailer *)base;
     uint32_t header = 0;
@@ -605,7 +603,7 @@ static int32_t scan_backward(cx5_tailer *tailer, cx_batch *batch, int32_t limit)
     return count;
 }
 
-int32_t cx5_scan(cx_tailer *base, cx_batch *batch, int32_t limit, bool gather)
+static int32_t scan(cx_tailer *base, cx_batch *batch, int32_t limit, bool gather)
 {
     (void)gather;   /* messages of a cycle lie in one file anyway */
     cx5_tailer *tailer = (cx5_tailer *)base;
@@ -619,7 +617,7 @@ int32_t cx5_scan(cx_tailer *base, cx_batch *batch, int32_t limit, bool gather)
     return base->info.direction == CX_FORWARD ? scan_forward(tailer, batch, limit) : scan_backward(tailer, batch, limit);
 }
 
-int32_t cx5_unread(cx_tailer *base, int64_t index, int64_t last_read)
+static int32_t unread(cx_tailer *base, int64_t index, int64_t last_read)
 {
     int32_t code = move_to_index((cx5_tailer *)base, index);
     base->info.last_read_index = last_read;
@@ -628,7 +626,7 @@ int32_t cx5_unread(cx_tailer *base, int64_t index, int64_t last_read)
 
 /* --- positions --------------------------------------------------------------------------------------------------- */
 
-int32_t cx5_set_direction(cx_tailer *base, int32_t direction)
+static int32_t set_direction(cx_tailer *base, int32_t direction)
 {
     cx5_tailer *tailer = (cx5_tailer *)base;
     int32_t before = base->info.direction;
@@ -642,7 +640,7 @@ int32_t cx5_set_direction(cx_tailer *base, int32_t direction)
     return 0;
 }
 
-int32_t cx5_set_striding(cx_tailer *base, bool striding)
+static int32_t set_striding(cx_tailer *base, bool striding)
 {
     ((cx5_tailer *)base)->striding = striding;
     return 0;
@@ -656,7 +654,7 @@ static int32_t move_to_cycle(cx5_tailer *tailer, int64_t cycle)
     return code;
 }
 
-int32_t cx5_move(cx_tailer *base, int32_t where, int64_t target)
+static int32_t move(cx_tailer *base, int32_t where, int64_t target)
 {
     cx5_tailer *tailer = (cx5_tailer *)base;
     int32_t code = check_size(tailer, true);
@@ -710,7 +708,7 @@ static int32_t open_named(cx5_tailer *tailer, const char *name)
     return code < 0 ? code : 0;
 }
 
-int32_t cx5_open_tailer(cx_tailer *base, const char *name)
+static int32_t open_tailer(cx_tailer *base, const char *name)
 {
     cx5_tailer *tailer = (cx5_tailer *)base;
     tailer->queue = (cx5_queue *)base->child.queue;
@@ -726,7 +724,19 @@ int32_t cx5_open_tailer(cx_tailer *base, const char *name)
     return code < 0 ? code : 0;
 }
 
-void cx5_close_tailer(cx_tailer *base)
+static void close_tailer(cx_tailer *base)
 {
     close_store((cx5_tailer *)base);
 }
+
+const cx_tailing cx5_tailing = {
+    .bytes = sizeof(cx5_tailer),
+    .open = open_tailer,
+    .close = close_tailer,
+    .read = read_one,
+    .scan = scan,
+    .unread = unread,
+    .move = move,
+    .set_direction = set_direction,
+    .set_striding = set_striding,
+};

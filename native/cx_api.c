@@ -93,7 +93,7 @@ static void forget_queue(cx_queue *queue)
 int32_t cx_queue_open(const char *path, const cx_settings *settings, uintptr_t *out)
 {
     const cx_format *format = format_of(settings->kind);
-    cx_queue *queue = calloc(1, format->queue_bytes);
+    cx_queue *queue = calloc(1, format->bytes);
     if (queue == NULL || (queue->alive = make_alive_page()) == NULL) {
         free(queue);
         return cx_fail(CX_E_NO_MEMORY, path, -1, 0, "no memory for a queue");
@@ -200,45 +200,54 @@ static inline void unguard(cx_child *child)
     cx_drop_flag(&child->in_use);
 }
 
-static void close_resources(cx_child *child)
+static void close_appender(cx_child *child)
 {
-    const cx_format *format = child->queue->format;
-    if (child->noun[0] == 'a') {
-        format->close_appender((cx_appender *)child);
-        return;
-    }
+    cx_appender *appender = (cx_appender *)child;
+    appender->format->close(appender);
+}
+
+static void close_tailer(cx_child *child)
+{
     cx_tailer *tailer = (cx_tailer *)child;
-    format->close_tailer(tailer);
+    tailer->format->close(tailer);
     cx_window_drop(tailer->lent);
     tailer->lent = NULL;
 }
 
-/* A zeroed child of `bytes` that keeps its place among the queue's users. */
-static int32_t adopt(cx_queue *queue, const char *noun, size_t bytes, cx_child **out)
+/* What the life of appenders and that of tailers differ in. */
+typedef struct {
+    const char *noun;
+    void (*close)(cx_child *child);
+} child_kind;
+
+static const child_kind appenders = {"appender", close_appender}, tailers = {"tailer", close_tailer};
+
+/* A zeroed child of `bytes` that keeps its place among the queue's users; NULL (and an error) if there is no memory. */
+static void *adopt(cx_queue *queue, const child_kind *kind, size_t bytes)
 {
     cx_child *child = calloc(1, bytes);
     if (child == NULL) {
         leave_queue(queue);
-        return cx_fail(CX_E_NO_MEMORY, queue->path, -1, 0, "no memory for the %s", noun);
+        cx_fail(CX_E_NO_MEMORY, queue->path, -1, 0, "no memory for the %s", kind->noun);
+        return NULL;
     }
     cx_add_i32(&queue->references, 1);
-    *child = (cx_child){.queue = queue, .noun = noun, .set_ms = CX_CLOCK_NOW};
-    *out = child;
-    return 0;
+    *child = (cx_child){.queue = queue, .set_ms = CX_CLOCK_NOW};
+    return child;
 }
 
-static int32_t close_child(cx_child *child, const char *noun)
+static int32_t close_child(cx_child *child, const child_kind *kind)
 {
     cx_error_info kept;
     cx_error_keep(&kept);
-    int32_t code = guard(child, noun);
+    int32_t code = guard(child, kind->noun);
     if (code == CX_E_CLOSED || code == CX_E_FORKED) {
         cx_error_restore(&kept);
         return 0;
     }
     if (code < 0)
         return code;
-    close_resources(child);
+    kind->close(child);
     child->closed = 1;
     leave_queue(child->queue);
     unguard(child);
@@ -246,13 +255,13 @@ static int32_t close_child(cx_child *child, const char *noun)
     return 0;
 }
 
-static void free_child(cx_child *child, const char *noun)
+static void free_child(cx_child *child, const child_kind *kind)
 {
     if (child == NULL)
         return;
-    close_child(child, noun);
+    close_child(child, kind);
     if (!child->closed)   /* a forked child's copy: windows and descriptors are the child's own */
-        close_resources(child);
+        kind->close(child);
     forget_queue(child->queue);
     free(child);
 }
@@ -260,7 +269,6 @@ static void free_child(cx_child *child, const char *noun)
 int32_t cx_appender_open(uintptr_t handle, uintptr_t *out)
 {
     cx_queue *queue = (cx_queue *)handle;
-    cx_child *child = NULL;
     int32_t code = enter_queue(queue);
     if (code < 0)
         return code;
@@ -268,13 +276,15 @@ int32_t cx_appender_open(uintptr_t handle, uintptr_t *out)
         leave_queue(queue);
         return cx_fail(CX_E_READ_ONLY, queue->path, -1, 0, "the queue was opened read-only");
     }
-    if ((code = adopt(queue, "appender", queue->format->appender_bytes, &child)) < 0)
-        return code;
-    ((cx_appender *)child)->info = (cx_appender_info){.last_index = -1, .cycle = -1};
-    if ((code = queue->format->open_appender((cx_appender *)child)) < 0)
-        free_child(child, child->noun);
+    cx_appender *appender = adopt(queue, &appenders, queue->format->appending->bytes);
+    if (appender == NULL)
+        return CX_E_NO_MEMORY;
+    appender->format = queue->format->appending;
+    appender->info = (cx_appender_info){.last_index = -1, .cycle = -1};
+    if ((code = appender->format->open(appender)) < 0)
+        free_child(&appender->child, &appenders);
     else
-        *out = (uintptr_t)child;
+        *out = (uintptr_t)appender;
     return code;
 }
 
@@ -285,27 +295,30 @@ const cx_appender_info *cx_appender_facts(uintptr_t handle)
 
 int32_t cx_appender_close(uintptr_t handle)
 {
-    return close_child((cx_child *)handle, "appender");
+    return close_child((cx_child *)handle, &appenders);
 }
 
 void cx_appender_free(uintptr_t handle)
 {
-    free_child((cx_child *)handle, "appender");
+    free_child((cx_child *)handle, &appenders);
 }
 
 int32_t cx_tailer_open(uintptr_t handle, const char *name, uintptr_t *out)
 {
     cx_queue *queue = (cx_queue *)handle;
-    cx_child *child = NULL;
     int32_t code = enter_queue(queue);
-    if (code < 0 || (code = adopt(queue, "tailer", queue->format->tailer_bytes, &child)) < 0)
+    if (code < 0)
         return code;
-    ((cx_tailer *)child)->info = (cx_tailer_info){.cycle = INT32_MIN, .last_read_index = -1, .acquired_cycle = INT32_MIN,
-                                                  .state = CX_UNINITIALISED, .direction = CX_FORWARD};
-    if ((code = queue->format->open_tailer((cx_tailer *)child, name)) < 0)
-        free_child(child, child->noun);
+    cx_tailer *tailer = adopt(queue, &tailers, queue->format->tailing->bytes);
+    if (tailer == NULL)
+        return CX_E_NO_MEMORY;
+    tailer->format = queue->format->tailing;
+    tailer->info = (cx_tailer_info){.cycle = INT32_MIN, .last_read_index = -1, .acquired_cycle = INT32_MIN,
+                                    .state = CX_UNINITIALISED, .direction = CX_FORWARD};
+    if ((code = tailer->format->open(tailer, name)) < 0)
+        free_child(&tailer->child, &tailers);
     else
-        *out = (uintptr_t)child;
+        *out = (uintptr_t)tailer;
     return code;
 }
 
@@ -316,12 +329,12 @@ const cx_tailer_info *cx_tailer_facts(uintptr_t handle)
 
 int32_t cx_tailer_close(uintptr_t handle)
 {
-    return close_child((cx_child *)handle, "tailer");
+    return close_child((cx_child *)handle, &tailers);
 }
 
 void cx_tailer_free(uintptr_t handle)
 {
-    free_child((cx_child *)handle, "tailer");
+    free_child((cx_child *)handle, &tailers);
 }
 
 int32_t cx_set_clock(uintptr_t handle, int64_t now_ms)
@@ -342,7 +355,7 @@ int32_t cx_set_clock(uintptr_t handle, int64_t now_ms)
     int32_t guarded = guard((cx_child *)(handle), noun);   /* which may be none: no member of it yet */ \
     if (__builtin_expect(guarded < 0, 0))                       \
         return guarded;                                         \
-    const cx_format *format = self->child.queue->format;        \
+    __typeof__(self->format) format = self->format;             \
     __typeof__(call) result = format->function != NULL ? (call) : unsupported(self->child.queue, what); \
     unguard(&self->child);                                      \
     return result
@@ -382,7 +395,7 @@ static int64_t append_begun(cx_appender *self, const void *data, size_t length, 
     int64_t set_ms = self->child.set_ms;
     if (begun_ms != CX_ANY_TIME)
         self->child.set_ms = begun_ms;
-    int64_t index = self->child.queue->format->append(self, data, length);
+    int64_t index = self->format->append(self, data, length);
     self->child.set_ms = set_ms;
     return index;
 }

@@ -3,7 +3,8 @@
  * Rules (cited as H-n):
  *  H-1  Nothing above a cx_format knows which format it serves; no format knows another.
  *  H-2  A format's queue, appender and tailer begin with the struct of that name here. cx_api.c allocates them (zeroed, of the
- *       size the format names), guards every call and frees them; the format's functions run guarded and do the work.
+ *       size that their table of functions gives, which stands behind their struct in the same file), guards every call and frees
+ *       them; the format's functions run guarded and do the work.
  *  H-3  Closing is not freeing: memory lives until the last Python object that could use it is gone; a queue's resources until
  *       it and the last of its appenders and tailers are closed.
  */
@@ -20,6 +21,8 @@
 #define CX_ALIVE 0x63787121u
 
 typedef struct cx_format cx_format;
+typedef struct cx_appending cx_appending;
+typedef struct cx_tailing cx_tailing;
 
 typedef struct {
     const cx_format *format;
@@ -35,7 +38,6 @@ typedef struct {
 /* What appenders and tailers have in common. */
 typedef struct {
     cx_queue *queue;
-    const char *noun;           /* "appender", "tailer" */
     int32_t in_use;
     int32_t closed;
     int64_t set_ms;             /* what the clock reads, or CX_CLOCK_NOW */
@@ -43,11 +45,13 @@ typedef struct {
 
 typedef struct {
     cx_child child;
+    const cx_appending *format;
     cx_appender_info info;
 } cx_appender;
 
 typedef struct {
     cx_child child;
+    const cx_tailing *format;
     cx_tailer_info info;
     cx_window *lent;            /* of what was handed out last: stays mapped although the tailer went on to another file */
 } cx_tailer;
@@ -59,11 +63,13 @@ typedef struct {
 
 enum { CX_TO_START, CX_TO_END, CX_TO_INDEX, CX_TO_CYCLE };
 
-/* A format: sizes of its structs, and its functions with the contracts of their namesakes in chronix_api.h. Where one is NULL the
- * answer is CX_E_UNSUPPORTED. */
+/* A format's tables: the sizes of its structs, and its functions with the contracts of their namesakes in chronix_api.h. Where one
+ * is NULL the answer is CX_E_UNSUPPORTED. */
 struct cx_format {
     const char *noun;           /* "a Chronicle Queue 5", for messages */
-    size_t queue_bytes, appender_bytes, tailer_bytes;
+    size_t bytes;               /* of its queue */
+    const cx_appending *appending;
+    const cx_tailing *tailing;
     bool cycle_at_begin;        /* an excerpt goes to the cycle in which it was begun, not to the one in which it is finished */
     /* open: path, settings and pid are set. release: also after a failed open, and in a forked child. */
     int32_t (*open)(cx_queue *queue);
@@ -75,9 +81,13 @@ struct cx_format {
     int32_t (*table_get)(cx_queue *queue, const char *key, int64_t *value);
     int32_t (*table_ensure)(cx_queue *queue, const char *key, int64_t value);
     int32_t (*table_cas)(cx_queue *queue, const char *key, int64_t *expected, int64_t value);
-    /* Closing gives files and locks back; it is called once, also after a failed open, and in a forked child. */
-    int32_t (*open_appender)(cx_appender *appender);
-    void (*close_appender)(cx_appender *appender);
+};
+
+/* In both: closing gives files and locks back; it is called once, also after a failed open, and in a forked child. */
+struct cx_appending {
+    size_t bytes;               /* of its appender */
+    int32_t (*open)(cx_appender *appender);
+    void (*close)(cx_appender *appender);
     int64_t (*append)(cx_appender *appender, const void *data, size_t length);
     int64_t (*append_many)(cx_appender *appender, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index);
     int32_t (*append_meta)(cx_appender *appender, const void *data, size_t length);
@@ -87,8 +97,12 @@ struct cx_format {
     int64_t (*pretouch)(cx_appender *appender);
     int32_t (*normalise_eofs)(cx_appender *appender);
     int32_t (*allow_discard)(cx_appender *appender);
-    int32_t (*open_tailer)(cx_tailer *tailer, const char *name);
-    void (*close_tailer)(cx_tailer *tailer);   /* cx_api.c drops `lent` */
+};
+
+struct cx_tailing {
+    size_t bytes;               /* of its tailer */
+    int32_t (*open)(cx_tailer *tailer, const char *name);
+    void (*close)(cx_tailer *tailer);   /* cx_api.c drops `lent` */
     int32_t (*read)(cx_tailer *tailer, cx_excerpt *excerpt, bool with_meta);
     int32_t (*scan)(cx_tailer *tailer, cx_batch *batch, int32_t limit, bool gather);
     int32_t (*unread)(cx_tailer *tailer, int64_t index, int64_t last_read);
