@@ -27,7 +27,7 @@ RANKS = [
     {"cx_handle", "cx_listing"},
     {"cx_table", "cx_store"},
     {"cx5_queue", "cx3_vanilla", "cx3_indexed", "cx_api"},
-    {"cx5_appender", "cx5_tailer", "cx3_vanilla_appender", "cx3_vanilla_tailer"},
+    {f"{of}_{who}" for of in ("cx5", "cx3_vanilla", "cx3_indexed") for who in ("appender", "tailer")},
 ]
 
 FORBIDDEN = {

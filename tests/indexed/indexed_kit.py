@@ -72,7 +72,7 @@ def both_files(path: Path) -> tuple[bytes, bytes]:
 def assert_same_files(ours: Path, javas: Path, shape: Shape, when: str) -> None:
     """Both files of two journals are equal, byte by byte; ours may be a block longer, for a Java reader's sake.
 
-    We extend a file before the last entry of a block is there, Java when it begins the next (cx3_indexed.c, I-6).
+    We extend a file before the last entry of a block is there, Java when it begins the next (cx3_indexed.h, I-6).
     """
     for name, block, mine, yours in zip(
         ("index", "data"), (shape.index_block, shape.data_block), both_files(ours), both_files(javas), strict=True

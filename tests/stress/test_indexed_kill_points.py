@@ -1,6 +1,6 @@
 """A writer of an Indexed journal dies at every point after a store: the next one goes on, and so does Java.
 
-Points are places in native/cx3_indexed.c, compiled in with CX_KILL_POINTS=1. What is left is read by the specification
+Points are places in native/cx3_indexed*.c, compiled in with CX_KILL_POINTS=1. What is left is read by the specification
 alone, then appended to by us and by Java, on copies.
 """
 
