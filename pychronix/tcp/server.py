@@ -27,7 +27,7 @@ import struct
 import threading
 import warnings
 from bisect import bisect_right
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import islice, repeat
@@ -68,6 +68,7 @@ _BUFFER_BYTES = 32 << 10  # What may wait in this process for a slow client befo
 _SOCKET_BYTES = 256 << 10  # The kernel's buffers of a connection, as Java sets them; more would be a slow reader's.
 _READERS_MAX = 32  # Tailers for clients that are behind; more clients than that share them.
 _READERS_FREE = 4  # Tailers that are kept when nobody is behind.
+_TURN_REQUESTS = 256  # Commands of one client before others have their turn; nothing more is read from it meanwhile.
 _TURN_CLIENTS = 16  # Clients behind that are served before commands and timers have their turn.
 _BEATS = 256  # Heartbeats that are sent before others have their turn.
 _SPINS = 20  # Looks at the queue without a pause after it had something.
@@ -186,8 +187,10 @@ class _Reader:
         self._rest = None
         if index < 0 or not self._tailer.move_to_index(index):
             return None
-        for _ in islice(self._tailer.views(), 1, 2):
-            return self._tailer.last_read_index
+        # The two may lie in one batch, or in two where a cycle or a mapped window ends.
+        for spans in islice(self._tailer.spans(2), 2):
+            if spans.first_index + len(spans.starts) - 1 > index:
+                return max(spans.first_index, index + 1)
         return None
 
 
@@ -198,6 +201,7 @@ class _Client(asyncio.Protocol):
         "_decoder",
         "_hub",
         "after",
+        "fault",
         "follows",
         "paused",
         "peer",
@@ -205,6 +209,7 @@ class _Client(asyncio.Protocol):
         "rest",
         "subscribed",
         "synced",
+        "todo",
         "transport",
     )
 
@@ -221,6 +226,8 @@ class _Client(asyncio.Protocol):
         self.follows = False  # position - 1 was sent, or exists.
         self.rest: memoryview | None = None  # What is still to be sent of a large excerpt,
         self.after = b""  # and what was to be sent after it meanwhile.
+        self.todo: Sequence[Request | Submission] = ()  # Commands that wait for another turn,
+        self.fault: str | None = None  # and what is wrong with the one behind them.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -235,18 +242,14 @@ class _Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         decoder = self._decoder
         before = decoder.kept
-        fault = None
         try:
-            commands = decoder.feed(data)
+            self.todo = decoder.feed(data)
         except ProtocolError as error:
-            fault = error
-            commands = list(error.decoded)
+            self.fault = error.message
+            self.todo = error.decoded
         if decoder.kept != before:
             self._hub.waiting(self, decoder.kept - before)
-        if commands:
-            self._hub.execute(self, commands)
-        if fault is not None:
-            self._hub.drop(self, fault.message)
+        self._hub.execute(self)
 
     @property
     def kept(self) -> int:
@@ -262,8 +265,8 @@ class _Client(asyncio.Protocol):
         self.paused = False
         self.push()
         if not self.paused:
-            self.transport.resume_reading()
             self._hub.resumed(self)
+            self._hub.execute(self)
 
     def push(self) -> None:
         """Sends more of a large excerpt, as far as the client takes it."""
@@ -318,7 +321,7 @@ class _Hub:
         self._appender: Appender | None = None
         self._readers: OrderedDict[_Client, _Reader] = OrderedDict()
         self._free: list[_Reader] = []
-        self._behind: deque[_Client] = deque()
+        self._behind: OrderedDict[_Client, None] = OrderedDict()  # Each but once, however often it asks.
         self._turn_due = False
         self._live: dict[_Client, None] = {}
         self._live_reader: _Reader | None = None
@@ -417,6 +420,7 @@ class _Hub:
         self._pending_bytes -= client.kept
         self._unsubscribe(client)
         client.rest = None
+        client.todo = ()
 
     def drop(self, client: _Client, reason: str) -> None:
         """Resets a connection, as Java does."""
@@ -444,15 +448,22 @@ class _Hub:
 
     # Commands.
 
-    def execute(self, client: _Client, commands: Sequence[Request | Submission]) -> None:
+    def execute(self, client: _Client) -> None:
+        """Does what a client asks, as much as one turn may take and as long as it takes the answers."""
+        commands, client.todo = client.todo, ()
         submissions: list[Submission] = []
+        requests = 0
         try:
-            for command in commands:
+            for at, command in enumerate(commands):
                 if client.transport.is_closing():
                     return
                 if isinstance(command, Submission):
                     submissions.append(command)
                     continue
+                if requests == _TURN_REQUESTS or client.paused:
+                    client.todo = commands[at:]
+                    break
+                requests += 1
                 if submissions:
                     self._submit(client, submissions)
                     submissions = []
@@ -469,6 +480,15 @@ class _Hub:
                 self._submit(client, submissions)
         except ChronixError as error:
             self.drop(client, str(error))
+            return
+        if client.todo:
+            client.transport.pause_reading()
+            if not client.paused:
+                self._loop.call_soon(self.execute, client)
+        elif client.fault is not None:
+            self.drop(client, client.fault)
+        elif not client.paused:
+            client.transport.resume_reading()
 
     def _subscribe(self, client: _Client, start: int, flags: int) -> None:
         self._unsubscribe(client)
@@ -546,7 +566,7 @@ class _Hub:
     # Clients behind.
 
     def _put_behind(self, client: _Client) -> None:
-        self._behind.append(client)
+        self._behind[client] = None
         if not self._turn_due:
             self._turn_due = True
             self._loop.call_soon(self._turn)
@@ -554,8 +574,8 @@ class _Hub:
     def _turn(self) -> None:
         behind = self._behind
         for _ in range(min(len(behind), _TURN_CLIENTS)):
-            client = behind.popleft()
-            # It may stand here twice, or have gone, or be live again by another way.
+            client = behind.popitem(last=False)[0]
+            # It may have gone, or be live again by another way.
             if not client.subscribed or client.paused or client in self._live or client.transport.is_closing():
                 continue
             try:
@@ -565,7 +585,7 @@ class _Hub:
                 self.drop(client, str(error))
                 continue
             if not idle and not client.paused:
-                behind.append(client)
+                behind[client] = None
         self._turn_due = bool(behind)
         if behind:
             self._loop.call_soon(self._turn)

@@ -553,6 +553,47 @@ def test_asking_without_taking_answers_is_stopped(queue: px.Queue, serve: Serve,
     assert Message(IN_SYNC, 0) == other.message()
 
 
+@pytest.mark.parametrize("action, number", [(SUBSCRIBE, -1), (SUBSCRIBE, A[0]), (QUERY, A[0])])
+def test_who_asks_without_end_does_not_keep_others_waiting(
+    cycles: px.Queue, serve: Serve, connect: Connect, action: int, number: int
+) -> None:
+    source = serve(cycles)
+    flood, other = connect(source.port), connect(source.port)
+    done = threading.Event()
+
+    def ask() -> None:
+        commands = struct.pack("<qq", action, number) * 4096
+        with contextlib.suppress(OSError):
+            while not done.is_set():
+                flood.raw.sendall(commands)
+
+    def take() -> None:
+        with contextlib.suppress(OSError):
+            while flood.raw.recv(1 << 20):
+                pass
+
+    threads = [threading.Thread(target=target) for target in (ask, take)]
+    for thread in threads:
+        thread.start()
+    try:
+        times = []
+        for _ in range(50):
+            begin = time.monotonic()
+            other.command(QUERY, A[0])
+            assert Message(SYNC_IDX, A[1]) == other.message()
+            times.append(time.monotonic() - begin)
+            # Nothing piles up for the one that floods, either: it is served once a turn, however often it asked.
+            assert len(source._hub._behind) <= 2
+        usual, longest = sorted(times)[25], max(times)
+        print(f"{usual:.3f} s, {longest:.3f} s at the longest")
+        assert usual < 0.25
+    finally:
+        done.set()
+        flood.raw.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(PATIENCE)
+
+
 # --- the life of a source --------------------------------------------------------------------------------------------
 
 
