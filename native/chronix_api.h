@@ -163,6 +163,10 @@ int64_t cx_append(uintptr_t appender, const void *data, size_t length);
 int64_t cx_begin(uintptr_t appender);
 /* cx_append, into the cycle of the time at which the excerpt was begun where the format's Java does so (Vanilla, spec 2.10). */
 int64_t cx_append_begun(uintptr_t appender, const void *data, size_t length, int64_t begun_ms);
+/* cx_append_begun, or cx_append_meta, of a message that depends on where it will lie: `count` (a power of two) forms of it back to
+ * back in data, lengths[i] bytes each, the form i for a payload whose offset in the file is i modulo count. Formats whose Java
+ * aligns nothing take form 0. Returns the index, 0 for metadata. */
+int64_t cx_append_placed(uintptr_t appender, const void *data, const uint32_t *lengths, int32_t count, int32_t meta, int64_t begun_ms);
 /* Appends `count` messages that lie back to back in data, lengths[i] bytes each, under one lock and one clock reading.
  * Returns how many were appended (>= 1) with consecutive indexes from *first_index on; fewer than count means: call
  * again with the rest (the error, if there is one, comes then). */

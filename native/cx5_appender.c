@@ -935,6 +935,22 @@ static int32_t append_meta(cx_appender *base, const void *data, size_t length)
     return code;
 }
 
+/* Java pads inside a document by its position in the file (spec 9.8): only under the lock is it known which form that asks for. */
+static int64_t append_placed(cx_appender *base, const void *data, const uint32_t *lengths, int32_t count, bool meta)
+{
+    cx5_appender *appender = (cx5_appender *)base;
+    int32_t code = enter(appender, -1, meta);
+    if (code < 0)
+        return code;
+    const uint8_t *form = data;
+    int64_t chosen = (appender->next_offset + 4) & (count - 1);
+    for (int64_t i = 0; i < chosen; i++)
+        form += lengths[i];
+    code = put(appender, form, lengths[chosen], meta, !meta);
+    leave(appender);
+    return code < 0 ? code : meta ? 0 : appender->base.info.last_index;
+}
+
 static int32_t append_at(cx_appender *base, int64_t index, const void *data, size_t length)
 {
     cx5_appender *appender = (cx5_appender *)base;
@@ -1030,6 +1046,7 @@ const cx_appending cx5_appending = {
     .append = append,
     .append_many = append_many,
     .append_meta = append_meta,
+    .append_placed = append_placed,
     .append_at = append_at,
     .sync = sync_queue,
     .pretouch = pretouch,

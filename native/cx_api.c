@@ -405,6 +405,27 @@ int64_t cx_append_begun(uintptr_t appender, const void *data, size_t length, int
     ON_APPENDER(appender, append, "appender", append_begun(self, data, length, begun_ms));
 }
 
+static int64_t append_placed(cx_appender *self, const void *data, const uint32_t *lengths, int32_t count, bool meta, int64_t begun_ms)
+{
+    const cx_queue *queue = self->child.queue;
+    const cx_appending *format = self->format;
+    if (count <= 0 || (count & (count - 1)) != 0)
+        return cx_fail(CX_E_USAGE, queue->path, -1, count, "a message in %d forms, which is no power of two", (int)count);
+    for (int32_t i = 0; i < count; i++)
+        if (lengths[i] > CX_MESSAGE_MAX)
+            return cx_too_long(queue, lengths[i]);
+    if (format->append_placed != NULL)
+        return format->append_placed(self, data, lengths, count, meta);
+    if (!meta)
+        return append_begun(self, data, lengths[0], begun_ms);
+    return format->append_meta != NULL ? format->append_meta(self, data, lengths[0]) : unsupported(queue, "metadata documents");
+}
+
+int64_t cx_append_placed(uintptr_t appender, const void *data, const uint32_t *lengths, int32_t count, int32_t meta, int64_t begun_ms)
+{
+    ON_APPENDER(appender, append, "appender", append_placed(self, data, lengths, count, meta != 0, begun_ms));
+}
+
 int64_t cx_append_many(uintptr_t appender, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index)
 {
     ON_APPENDER(appender, append_many, "appender",

@@ -91,6 +91,7 @@ struct cx_appending {
     int64_t (*append)(cx_appender *appender, const void *data, size_t length);
     int64_t (*append_many)(cx_appender *appender, const void *data, const uint32_t *lengths, int64_t count, int64_t *first_index);
     int32_t (*append_meta)(cx_appender *appender, const void *data, size_t length);
+    int64_t (*append_placed)(cx_appender *appender, const void *data, const uint32_t *lengths, int32_t count, bool meta);
     int32_t (*append_at)(cx_appender *appender, int64_t index, const void *data, size_t length);
     int32_t (*append_padding)(cx_appender *appender);
     int32_t (*sync)(cx_appender *appender);

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any, NoReturn, overload
@@ -26,6 +26,9 @@ from pychronix.errors import MessageTooLongError, UsageError
 from pychronix.fields import FieldWriter
 from pychronix.fields.records import record_layout
 from pychronix.wire import encode_text
+from pychronix.wire.encoding import document_payload, event_payload, map_payload
+from pychronix.wire.scalars import Payload
+from pychronix.wire.writing import WireWriter
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -175,6 +178,37 @@ class ExcerptBuffer(FieldWriter):
             self.index = appender.append(done) if begun_ms == _ANY_TIME else appender._append_begun(done, begun_ms)
 
 
+class DocumentWriter(WireWriter):
+    """A Wire document that becomes one excerpt: what ``Appender.writing_document()`` hands out, for a ``with`` block.
+
+    ``index`` is the excerpt's once it is committed, None before (and for metadata).
+    """
+
+    __slots__ = ("_appender", "_begun_ms", "_meta", "_rollback", "index")
+
+    def __init__(self, appender: Appender, meta: bool) -> None:
+        WireWriter.__init__(self, appender._wire_type)
+        self._appender = appender
+        self._begun_ms = _ANY_TIME
+        self._meta = meta
+        self._rollback = False
+        self.index: int | None = None
+
+    def rollback_on_close(self) -> None:
+        """When the block ends nothing is written. (Java: rollbackOnClose.)"""
+        self._rollback = True
+
+    def __enter__(self) -> DocumentWriter:
+        if self._appender._begins:
+            self._begun_ms = self._appender._begin()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is None and not self._rollback:
+            index = self._appender._append_payload(self.payload(), self._meta, self._begun_ms)
+            self.index = None if self._meta else index
+
+
 class Appender:
     """Appends excerpts at the end of a queue, beside any number of other appenders in any process.
 
@@ -183,7 +217,18 @@ class Appender:
     (Java: StoreAppender.)
     """
 
-    __slots__ = ("__weakref__", "_begins", "_dialect", "_facts", "_handle", "_number", "_path", "_queue", "_timeout_ms")
+    __slots__ = (
+        "__weakref__",
+        "_begins",
+        "_dialect",
+        "_facts",
+        "_handle",
+        "_number",
+        "_path",
+        "_queue",
+        "_timeout_ms",
+        "_wire_type",
+    )
 
     _facts: AppenderInfo
 
@@ -195,6 +240,7 @@ class Appender:
         self._timeout_ms = queue.timeout_ms
         self._facts = lib.cx_appender_facts(handle.number)
         self._dialect = queue.dialect
+        self._wire_type = queue.wire_type or "BINARY_LIGHT"  # Chronicle 3.x has no Wire: the same bytes all the same
         self._begins = True  # Whether it matters when an excerpt of writing() was begun: asked once.
 
     # Appending.
@@ -250,6 +296,26 @@ class Appender:
     def append_text(self, text: str | None, *, durable: bool = False) -> int:
         """Appends a text as Java's ``writeText`` does, and returns its index; None is Java's null."""
         return self.append(encode_text(text), durable=durable)
+
+    def append_document(self, value: object, *, durable: bool = False) -> int:
+        """Appends an object as a Wire document, as Java's ``writeDocument`` does, and returns its index.
+
+        ``value`` is a mapping, a dataclass or a Typed of one; see ``wire.encode_document``. Raises WireError for what Wire
+        cannot hold, and what ``append`` raises; nothing is written then.
+        """
+        return self._append_encoded(document_payload(value, self._wire_type), durable)
+
+    def append_map(self, mapping: Mapping[Any, Any], *, durable: bool = False) -> int:
+        """Appends a mapping as Java's ``writeMap`` does, and returns its index; see ``wire.encode_map``."""
+        return self._append_encoded(map_payload(mapping, self._wire_type), durable)
+
+    def append_event(self, event: str | int, *arguments: object, durable: bool = False) -> int:
+        """Appends a call of a method, by name or id, as Java's method writers do, and returns its index.
+
+        A Java MethodReader takes it. No history is written before it: see ``Queue.method_writer``, and
+        ``wire.encode_event``.
+        """
+        return self._append_encoded(event_payload(event, arguments, None, None, self._wire_type), durable)
 
     def append_at(self, index: int, data: Buffer) -> bool:
         """Appends an excerpt at exactly this index: True if it did, False if the index was already written.
@@ -310,6 +376,19 @@ class Appender:
         >>> doc.index  # doctest: +SKIP
         """
         return ExcerptBuffer(self, meta, self._dialect)
+
+    def writing_document(self, meta: bool = False) -> DocumentWriter:
+        """A Wire document that is appended when the ``with`` block ends, written item by item as Java's.
+
+        An exception in the block, or ``rollback_on_close()``, and nothing at all is written. No lock is held while the
+        block runs: values that Java binds to are aligned when the place of the document is known. ``meta`` writes a
+        metadata document. (Java: writingDocument.)
+
+        >>> with appender.writing_document() as wire:  # doctest: +SKIP
+        ...     wire.write("name").text("bob").write("age").int32(40)
+        >>> wire.index  # doctest: +SKIP
+        """
+        return DocumentWriter(self, meta)
 
     # Durability, upkeep.
 
@@ -453,6 +532,30 @@ class Appender:
     def _append_begun_again(self, code: int, data: bytes, begun_ms: int) -> int:
         """What follows an _append_begun that gave ``code``."""
         return self._persist(code, lambda: lib.cx_append_begun(self._number, data, len(data), begun_ms))
+
+    def _append_encoded(self, payload: Payload, durable: bool) -> int:
+        """Appends a document; the index."""
+        if not payload.marks:
+            return self.append(bytes(payload.data), durable)
+        index = self._append_payload(payload, False, _ANY_TIME)
+        if durable:
+            self.sync()
+        return index
+
+    def _append_payload(self, payload: Payload, meta: bool, begun_ms: int) -> int:
+        """Appends a document that was begun at some time; the index, 0 for metadata."""
+        if not payload.marks:
+            data = bytes(payload.data)
+            if meta:
+                self._append_meta(data)
+                return 0
+            return self.append(data) if begun_ms == _ANY_TIME else self._append_begun(data, begun_ms)
+        # What Java aligns lies differently in each of these forms; the core takes the one for the place it finds.
+        forms = payload.forms()
+        joined, lengths = b"".join(forms), _lengths(forms)
+        index = self._checked(lambda: lib.cx_append_placed(self._number, joined, lengths, len(forms), meta, begun_ms))
+        self._announce()
+        return index
 
     def _append_meta(self, data: bytes) -> None:
         self._checked(lambda: lib.cx_append_meta(self._number, data, len(data)))

@@ -3,12 +3,15 @@
 The decision hidden here is the encoding of values, names and nesting (BINARY_LIGHT and its kin; spec 9). Pure: bytes-like
 in, values out. No class of Java is needed: an unknown type is a Typed.
 
+``encoding`` makes documents of values, ``writing`` writes them item by item, ``scalars`` has the bytes of single items.
 ``text`` has Java's UTF-8 and stop-bit numbers, ``codes`` the table of codes, ``values`` what stands for values that Python
 has no word for.
 """
 
+from pychronix.wire.encoding import alias, alias_of, encode, encode_document, encode_event, encode_map
 from pychronix.wire.text import decode_text, encode_text, from_utf8, stop_bit, to_utf8
 from pychronix.wire.values import History, LongArray, Opaque, Pairs, Typed, TypeLiteral
+from pychronix.wire.writing import ValueWriter, WireWriter
 
 __all__ = [
     "History",
@@ -17,7 +20,15 @@ __all__ = [
     "Pairs",
     "TypeLiteral",
     "Typed",
+    "ValueWriter",
+    "WireWriter",
+    "alias",
+    "alias_of",
     "decode_text",
+    "encode",
+    "encode_document",
+    "encode_event",
+    "encode_map",
     "encode_text",
     "from_utf8",
     "stop_bit",
