@@ -67,7 +67,16 @@ BLOCKS: Final = frozenset((BYTES_LENGTH8, BYTES_LENGTH16, BYTES_LENGTH32))
 # Written by the licensed delta wire alone: they change a value that an earlier document told, so no document with one can
 # be understood by itself.
 DELTA: Final = frozenset(
-    (FIELD_ANCHOR, ANCHOR, UPDATED_ALIAS, FLOAT_SET_LOW_0, FLOAT_SET_LOW_2, FLOAT_SET_LOW_4, SET_LOW_INT8, SET_LOW_INT16)
+    (
+        FIELD_ANCHOR,
+        ANCHOR,
+        UPDATED_ALIAS,
+        FLOAT_SET_LOW_0,
+        FLOAT_SET_LOW_2,
+        FLOAT_SET_LOW_4,
+        SET_LOW_INT8,
+        SET_LOW_INT16,
+    )
 )
 
 

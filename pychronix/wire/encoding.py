@@ -15,7 +15,6 @@ Rules
 
 from __future__ import annotations
 
-import array
 import collections.abc
 import dataclasses
 import datetime
@@ -58,7 +57,9 @@ _MAX_SOURCES = 128
 # Java's names of containers, whose items it writes as objects, boxed.
 _CONTAINERS = frozenset(
     ("!set", "!oset", "!omap", "!map", "!seq", "Set", "SortedSet", "SortedMap", "Map", "List")
-    + tuple(f"java.util.{kind}" for kind in ("HashMap", "LinkedHashMap", "TreeMap", "HashSet", "LinkedHashSet", "TreeSet"))
+    + tuple(
+        f"java.util.{kind}" for kind in ("HashMap", "LinkedHashMap", "TreeMap", "HashSet", "LinkedHashSet", "TreeSet")
+    )
 )
 
 
@@ -98,15 +99,15 @@ def alias_of(cls: type) -> str | None:
 class _MisfitError(WireError):
     """A WireError on its way up, with the steps to its place, the innermost first."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, cause: WireError) -> None:
+        super().__init__(cause.message, hint=cause.hint)
         self.steps: list[str] = []
 
 
 def _at(cause: WireError, step: object) -> WireError:
     """The error with one more step to its place: the key or the index of an item."""
     if not isinstance(cause, _MisfitError):
-        cause = _MisfitError(cause.message)
+        cause = _MisfitError(cause)
     if isinstance(step, str):
         cause.steps.append(f".{step}" if step.isidentifier() else f"[{step!r}]")
     else:
@@ -122,7 +123,7 @@ def located(cause: WireError | RecursionError) -> WireError:
         return cause
     steps = cause.steps[::-1]
     shown = steps if len(steps) <= 12 else [*steps[:6], " ... ", *steps[-3:]]
-    return WireError(f"cannot write {''.join(shown).removeprefix('.')} as Wire: {cause.message}")
+    return WireError(f"cannot write {''.join(shown).removeprefix('.')} as Wire: {cause.message}", hint=cause.hint)
 
 
 def _too_deep() -> WireError:
@@ -657,7 +658,9 @@ def fields_encoder(cls: type) -> Encoder:
             hints = typing.get_type_hints(cls)
         except (NameError, TypeError):
             hints = {}
-        plan[:] = [(field.name, name[field.name], encoder_of(hints.get(field.name))) for field in dataclasses.fields(cls)]
+        plan[:] = [
+            (field.name, name[field.name], encoder_of(hints.get(field.name))) for field in dataclasses.fields(cls)
+        ]
         return plan
 
     return encoder
@@ -716,7 +719,7 @@ class _Always(dict[type, Encoder]):
         return self._encoder
 
 
-def _declared_items(encoder: Encoder, kind: type[Iterable[Any]]) -> Encoder:
+def _declared_items(encoder: Encoder, kind: Any) -> Encoder:
     items: Any = _Always(encoder)
 
     def declared(out: bytearray, value: Any, payload: Payload) -> None:

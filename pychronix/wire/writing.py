@@ -383,7 +383,7 @@ class ValueWriter:
     @overload
     def marshallable(self, value: Any) -> WireWriter: ...
     def marshallable(self, value: Any = ...) -> Any:
-        """An object without its type: the fields of a mapping or a dataclass, or what a function or a ``with`` block writes.
+        """An object without its type: the fields of a mapping or a dataclass, or what a function or ``with`` block writes.
 
         >>> wire = WireWriter()
         >>> with wire.write("leg").marshallable() as leg:

@@ -33,8 +33,9 @@ MEMBERS = {
         wire_type writable
     """,
     "Appender": """
-        append append_at append_many append_padding append_records append_text close closed cycle last_index lost_locks
-        normalise_eofs pretouch queue recovered_locks sync writing
+        append append_at append_document append_event append_many append_map append_padding append_records append_text
+        close closed cycle last_index lost_locks normalise_eofs pretouch queue recovered_locks sync writing
+        writing_document
     """,
     "Tailer": """
         close closed cycle direction index is_meta last_read_index meta move_to_cycle move_to_index name queue read
