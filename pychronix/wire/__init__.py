@@ -5,25 +5,33 @@ in, values out. No class of Java is needed: an unknown type is a Typed.
 
 ``encoding`` makes documents of values, ``writing`` writes them item by item, ``scalars`` has the bytes of single items.
 ``text`` has Java's UTF-8 and stop-bit numbers, ``codes`` the table of codes, ``values`` what stands for values that Python
-has no word for.
+has no word for, ``times`` the texts of times. ``walking`` knows the grammar; ``decoding`` reads it fast.
 """
 
+from pychronix.wire.decoding import decode
 from pychronix.wire.encoding import alias, alias_of, encode, encode_document, encode_event, encode_map
 from pychronix.wire.text import decode_text, encode_text, from_utf8, stop_bit, to_utf8
+from pychronix.wire.times import NanoDateTime, NanoTime
 from pychronix.wire.values import History, LongArray, Opaque, Pairs, Typed, TypeLiteral
+from pychronix.wire.walking import Limits, Token, walk
 from pychronix.wire.writing import ValueWriter, WireWriter
 
 __all__ = [
     "History",
+    "Limits",
     "LongArray",
+    "NanoDateTime",
+    "NanoTime",
     "Opaque",
     "Pairs",
+    "Token",
     "TypeLiteral",
     "Typed",
     "ValueWriter",
     "WireWriter",
     "alias",
     "alias_of",
+    "decode",
     "decode_text",
     "encode",
     "encode_document",
@@ -33,4 +41,5 @@ __all__ = [
     "from_utf8",
     "stop_bit",
     "to_utf8",
+    "walk",
 ]
