@@ -27,6 +27,7 @@ from collections.abc import Sequence
 
 import pychronix as px
 from pychronix.cli.appending import APPEND
+from pychronix.cli.checking import VERIFY
 from pychronix.cli.info import INFO
 from pychronix.cli.network import REPLICATE, SERVE
 from pychronix.cli.reading import CAT, TAIL
@@ -112,4 +113,4 @@ class _Version(argparse.Action):
 
 
 # What there is, in the order of the help. A command and its options stand in the module that decides what it does.
-COMMANDS = (CAT, TAIL, INFO, APPEND, SERVE, REPLICATE)
+COMMANDS = (CAT, TAIL, INFO, VERIFY, APPEND, SERVE, REPLICATE)
