@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import resource
 import time
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ from pychronix.cli.shell import Command, Output, WrongUsageError, counted, told,
 
 if TYPE_CHECKING:
     from pychronix import tcp
+
+
+_FILES = 1 << 15  # What the most clients that a source takes need, and the queue besides.
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +51,9 @@ def _serve(options: argparse.Namespace) -> None:
         out.write(f"{source.url}\n".encode())
         out.flush()
 
+    # Each client takes a file; Python's select() alone could not stand so many, and nothing here uses it.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard < 0 else max(soft, min(hard, _FILES)), hard))
     logging.basicConfig(format="pychronix: %(message)s", level=logging.WARNING)
     with open_queue(options, "r" if options.read_only else "r+") as queue:
         tcp_module().serve_forever(queue, options.host, options.port, read_only=options.read_only, ready=ready)

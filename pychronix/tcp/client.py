@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, chain, islice
-from operator import itemgetter, length_hint
+from operator import itemgetter, length_hint, lt
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TypeVar, overload
 
 from pychronix.chronicle3 import VanillaCycle
@@ -59,6 +59,7 @@ T = TypeVar("T")
 _payload_of = itemgetter(1)
 
 _RECEIVE_BYTES = 256 << 10
+_LATE_RECEIVES = 16  # Of _RECEIVE_BYTES each, beyond a deadline, if they bring no excerpt.
 _STUCK_ATTEMPTS = 5  # How often a source may drop us at the same place before that is an error.
 _PROBE_BEATS_MAX = 64  # Heartbeats between two questions whether the cycle has ended at a large excerpt.
 _POLL_MS_MAX = 1 << 30  # What fits the system call.
@@ -387,6 +388,7 @@ class RemoteTailer:
         """Makes the next batch the current one; False when the source has no more, or at the deadline."""
         if self._closed:
             raise ClosedError("the remote tailer is closed")
+        late = 0
         while True:
             batches = self._batches
             if batches and batches[0] is self._current.batch:
@@ -411,6 +413,11 @@ class RemoteTailer:
                 return False
             elif not self._receive(deadline):
                 return False
+            elif deadline is not None and time.monotonic() >= deadline:
+                # What is there is looked at, but not for ever: more may come as fast.
+                late += 1
+                if late > _LATE_RECEIVES and not self._batches:
+                    return False
 
     @property
     def _received(self) -> int | None:
@@ -464,6 +471,9 @@ class RemoteTailer:
             self._fault = error
         for message in messages:
             if isinstance(message, Excerpts):
+                if not _ascend(message.indexes):
+                    self._fault = ProtocolError(f"{self._line.url} sent excerpts whose indexes do not ascend")
+                    break
                 self._take(message)
             elif message.kind is Kind.PADDED:
                 received = self._received
@@ -621,6 +631,16 @@ class RemoteTailer:
         self._failures += 1
         # Clients that lost the same source are not to come back at the same moment.
         self._retry_at = time.monotonic() + pause * (1 + self._random()) / 2
+
+
+def _ascend(indexes: Sequence[int]) -> bool:
+    """Whether indexes grow from one to the next."""
+    # Most follow one another, and two lists are compared sooner than their items.
+    count = len(indexes)
+    first = indexes[0]
+    return (indexes[-1] - first == count - 1 and indexes == list(range(first, first + count))) or all(
+        map(lt, indexes, islice(indexes, 1, None))
+    )
 
 
 def _until(stop: StopEvent, batches: Iterator[Iterator[T]]) -> Iterator[T]:

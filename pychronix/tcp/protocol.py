@@ -245,6 +245,8 @@ class MessageDecoder(_Partial):
                 at += HEADER_BYTES
                 continue
             pitch = HEADER_BYTES + size
+            if index < 0:
+                raise self._broken(messages, indexes, payloads, f"an excerpt with the index {index}")
             if size > self._max_bytes:
                 raise self._broken(
                     messages, indexes, payloads, f"excerpt {index:#x} of {size} bytes, above max_excerpt_bytes, "

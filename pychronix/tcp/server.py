@@ -22,8 +22,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import resource
 import socket
 import struct
+import sys
 import threading
 import warnings
 from bisect import bisect_right
@@ -76,6 +79,7 @@ _PASSED = 64  # Batches that a turn may pass over.
 _PROBES = 64  # Indexes above a missing one that are looked up before its whole cycle is read over.
 _PENDING_FACTOR = 4  # All half-received excerpts together may take this many times the largest one.
 _BACKLOG = 1024
+_FILES_KEPT = 128  # Of the files this process may open so many are for the queue and whatever else it does.
 _ACCEPT_TURNS = 3  # Turns of the loop until what asyncio has just accepted is known here.
 _LONE_BYTES = 20  # Java's sink waits for as many bytes before it handles anything.
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets the connection.
@@ -313,7 +317,7 @@ class _Hub:
         self.accepts = queue.writable and not read_only and queue.many_writers
         self._has_padding = queue.has_padding
         self.max_excerpt_bytes = max_excerpt_bytes
-        self._max_clients = max_clients
+        self._max_clients = min(max_clients, _clients_possible())
         self._beat = heartbeat_ms / 1000
         self._pause_min, self._pause_max = poll_ms_min / 1000, poll_ms_max / 1000
         self._loop = asyncio.get_running_loop()
@@ -407,7 +411,7 @@ class _Hub:
             client.transport.abort()
             return
         if len(self._clients) > self._max_clients:
-            self.drop(client, f"there are {self._max_clients} clients already")
+            self.drop(client, f"there are {self._max_clients} clients already (max_clients, or what ulimit -n leaves)")
             return
         raw = client.transport.get_extra_info("socket")
         with suppress(OSError):  # It went away already.
@@ -746,6 +750,15 @@ class _Hub:
                 self._control(client, _IN_SYNC)
 
 
+def _clients_possible() -> int:
+    """How many connections the limit of open files leaves room for.
+
+    Beyond it asyncio fails to accept, over and over, and worse, a new roll file cannot be opened for those that are there.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit < 0 else max(limit - len(os.listdir("/proc/self/fd")) - _FILES_KEPT, 1)
+
+
 # --- sources ---------------------------------------------------------------------------------------------------------
 
 
@@ -830,7 +843,7 @@ class ServeOptions(TypedDict, total=False):
     max_excerpt_bytes: int
     """The longest excerpt that is accepted, 128 MiB by default, which is Java's own limit."""
     max_clients: int
-    """More are sent away, 16 384 by default."""
+    """More are sent away, 16 384 by default; always those for whom the limit of open files leaves no room."""
 
 
 _DEFAULTS: ServeOptions = {
@@ -883,7 +896,7 @@ def serve(queue: Queue, host: str = "127.0.0.1", port: int = 0, **options: Unpac
 
     Options (``ServeOptions``): ``read_only`` refuses SUBMIT; ``heartbeat_ms`` (2500); ``poll_ms_min`` (1) and
     ``poll_ms_max`` (20) between two looks at the queue; ``max_excerpt_bytes`` (128 MiB, Java's own limit) of those
-    accepted; ``max_clients`` (16 384).
+    accepted; ``max_clients`` (16 384, or what the limit of open files leaves room for).
 
     Raises OSError where it cannot listen, UsageError. The queue must stay open as long as the source; it is not closed.
 

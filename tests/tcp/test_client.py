@@ -422,6 +422,66 @@ def test_patience_with_a_source_that_answers_and_no_more(listen: Listen, tail: T
     assert 1 == tailer.last_read_index
 
 
+@pytest.mark.parametrize("size, index", [(IN_SYNC, 0), (SYNC_IDX, 5), (PADDED, 3)])
+def test_a_source_that_repeats_itself_without_end_holds_nobody_up(
+    listen: Listen, tail: Tail, size: int, index: int
+) -> None:
+    """Not a read with a timeout, nor follow(), which is to look at its ``stop``."""
+
+    def serve(peer: Peer, _: int) -> None:
+        peer.asked()
+        peer.send(SYNC_IDX, 5)
+        peer.excerpt(5, b"the only one")
+        peer.send(IN_SYNC)
+        while True:
+            peer.raw.sendall((struct.pack("<iq", size, index) + b"x" * max(size, 0)) * 4096)
+
+    tailer = tail(listen(serve).port, 5)
+    assert b"the only one" == tailer.read()
+    begin = time.monotonic()
+    assert tailer.read(0.05) is None
+    stop = threading.Event()
+    timer = threading.Timer(0.1, stop.set)
+    timer.start()
+    assert [] == list(tailer.follow(stop=stop))
+    timer.join()
+    assert time.monotonic() - begin < PATIENCE
+    assert 5 == tailer.last_read_index
+
+
+@pytest.mark.parametrize("indexes", [[7, 7], [7, 6, 9], [7, 9, 8, 20], [7, 5]])
+def test_indexes_that_do_not_ascend_are_an_error(listen: Listen, tail: Tail, indexes: list[int]) -> None:
+    def serve(peer: Peer, _: int) -> None:
+        peer.asked()
+        peer.send(SYNC_IDX, -1)
+        peer.excerpt(6, b"good")
+        peer.send(IN_SYNC)
+        peer.raw.sendall(b"".join(struct.pack("<iq", 3, index) + b"bad" for index in indexes))
+        peer.asked()
+
+    tailer = tail(listen(serve).port)
+    assert b"good" == tailer.read()
+    with pytest.raises(ProtocolError, match="do not ascend"):
+        while tailer.read() is None:
+            pass
+    assert 6 == tailer.last_read_index
+
+
+def test_an_index_below_zero_is_an_error(listen: Listen, tail: Tail) -> None:
+    def serve(peer: Peer, _: int) -> None:
+        peer.asked()
+        peer.send(SYNC_IDX, -1)
+        peer.excerpt(7, b"good")
+        peer.excerpt(-8, b"bad")
+        peer.asked()
+
+    tailer = tail(listen(serve).port)
+    assert b"good" == tailer.read()
+    with pytest.raises(ProtocolError, match="an excerpt with the index -8"):
+        tailer.read()
+    assert 7 == tailer.last_read_index
+
+
 def test_a_read_with_a_timeout_does_not_wait_for_the_source(tail: Tail) -> None:
     def serve(peer: Peer, _: int) -> None:
         peer.asked()

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import random
+import resource
 import select
 import socket
 import struct
@@ -646,6 +648,31 @@ def test_all_addresses_of_a_host_have_the_same_port(queue: px.Queue, serve: Serv
     for address in ("127.0.0.1", "::1") if socket.has_ipv6 else ("127.0.0.1",):
         with tcp.RemoteAppender(address, source.port) as appender:
             assert appender.append(address.encode()) == queue.last_index
+
+
+def test_clients_leave_files_for_the_queue(
+    queue: px.Queue, serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the limit of open files is low, those that come too late are sent away; the others are served on."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    present = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (present + 150, limits[1]))
+    try:
+        with caplog.at_level(logging.WARNING, "pychronix.tcp"):
+            port = serve(queue).port
+            # Both ends are ours here.
+            peers = []
+            for _ in range(40):
+                with contextlib.suppress(ConnectionResetError):
+                    peers.append(connect(port))
+            # Who is sent away has an end to read.
+            wait_until(lambda: len(peers) - len(select.select([peer.raw for peer in peers], [], [], 0)[0]) < 25)
+        index = queue.appender().append(b"in a file that is opened now")
+        peers[0].command(SUBSCRIBE, -1, flags=EAGER)
+        assert [Message(28, index, b"in a file that is opened now")] == peers[0].data(1)
+        assert "ulimit -n" in caplog.text
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_more_clients_than_allowed_are_sent_away(queue: px.Queue, serve: Serve, connect: Connect) -> None:
