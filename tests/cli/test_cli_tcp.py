@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -48,13 +49,27 @@ def test_serving_until_ctrl_c(queue: Path, spawn: Spawn, run: Run) -> None:
     assert "cannot connect" in result.err
 
 
+def test_serving_takes_the_files_that_many_clients_need(queue: Path, spawn: Spawn) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= hard < 2000:
+        pytest.skip(f"this process may have {hard} open files at the most")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1000, hard))
+    try:
+        process = spawn("serve", queue)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    url_of(process)
+    found, _ = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    assert found in (hard, 1 << 15)
+
+
 def test_serving_read_only(queue: Path, spawn: Spawn, run: Run, tmp_path: Path) -> None:
     url = url_of(spawn("serve", queue, "--read-only"))
     lines = tmp_path / "lines"
     lines.write_text("one\ntwo\n")
     result = run("append", url, lines)
     assert 1 == result.code
-    assert "refused 2 of 2 messages" in result.err
+    assert "refused to append 2 of the 2 messages sent to it, number 0, 1; nothing was appended" in result.err
     with px.open_queue(queue) as opened:
         assert 6 == opened.count()
 
