@@ -381,7 +381,9 @@ class _Hub:
             for listening in self._server.sockets:
                 self._loop.remove_reader(listening.fileno())
             for _ in range(_ACCEPT_TURNS):
-                await asyncio.sleep(0)
+                turn = self._loop.create_future()
+                self._loop.call_soon(turn.set_result, None)
+                await turn
             self._server.close()
         for handle in (self._poll, self._beats):
             if handle is not None:
