@@ -33,13 +33,14 @@ from pychronix.errors import (
     RecordLengthError,
     UnsupportedFormatError,
     UsageError,
+    WireError,
 )
 from pychronix.follow import follow
 from pychronix.queue import Cycle, Queue, open_queue
 from pychronix.rolling import ROLL_CYCLES, RollCycle
 from pychronix.table import TableStore
 from pychronix.tailer import Direction, ExcerptReader, Tailer, TailerState
-from pychronix.wire import decode_text, encode_text
+from pychronix.wire import Document, Typed, decode_text, encode_text
 
 __all__ = [
     "ROLL_CYCLES",
@@ -51,6 +52,7 @@ __all__ = [
     "CorruptError",
     "Cycle",
     "Direction",
+    "Document",
     "EncodingError",
     "EndOfDocumentError",
     "ExcerptBuffer",
@@ -67,9 +69,11 @@ __all__ = [
     "TableStore",
     "Tailer",
     "TailerState",
+    "Typed",
     "UnsupportedFormatError",
     "UsageError",
     "VanillaCycle",
+    "WireError",
     "decode_text",
     "encode_text",
     "follow",

@@ -36,10 +36,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pychronix import _boundary
 from pychronix._boundary import BATCH, ClosedFacts, Living, Window, lib
-from pychronix.errors import BusyError, RecordLengthError, UsageError
+from pychronix.errors import BusyError, RecordLengthError, UnsupportedFormatError, UsageError
 from pychronix.fields import FieldReader
 from pychronix.fields.records import Packed, RecordLayout, record_layout
 from pychronix.rolling import moment_ms
+from pychronix.wire.decoding import wire_type_of
+from pychronix.wire.document import Document
 
 if TYPE_CHECKING:
     import datetime
@@ -343,6 +345,43 @@ class Tailer:
                 self._pending = _NOTHING
                 yield spans
 
+    # Documents.
+
+    def documents(self, wire_type: str | None = None) -> Iterator[Document]:
+        """The excerpts up to the present end as Documents: what they say as Python values, without Java's classes.
+
+        ``wire_type`` is one of Java's names ("BINARY_LIGHT", "TEXT", "RAW" ...); by default text is told from binary by
+        its bytes. A Document decodes when it is looked at, and raises WireError with its index then, if it is no Wire.
+        Chronicle 3.x stores no Wire of its own: there a wire type must be named, else UnsupportedFormatError.
+        """
+        kind = self._wire_type(wire_type)
+        return (Document(data, wire_type=kind, index=index, is_meta=self.is_meta) for index, data in self.with_index())
+
+    def read_document(self, wire_type: str | None = None) -> Document | None:
+        """The next excerpt as a Document, or None at the end. Arguments and errors are those of ``documents``."""
+        kind = self._wire_type(wire_type)
+        data, index = self._read_with_index()
+        return None if data is None else Document(data, wire_type=kind, index=index, is_meta=self.is_meta)
+
+    def _read_with_index(self) -> tuple[bytes, int] | tuple[None, None]:
+        """read(), and the index of what it read."""
+        payload = self.read()
+        if payload is None:
+            return None, None
+        if self._pending is _NOTHING:  # It was read by itself.
+            return payload, self._excerpt.index
+        return payload, self._batch_end - self._step * (length_hint(self._pending) + 1)
+
+    def _wire_type(self, wire_type: str | None) -> str:
+        """How documents are to be read."""
+        if wire_type is None and self._queue.wire_type is None:
+            raise UnsupportedFormatError(
+                f"cannot read documents: excerpts of {self._queue.format} are no Wire unless a program made them so",
+                path=self._path,
+                hint='if one did, name the wire type, as in documents("BINARY"); typed fields are read by reading()',
+            )
+        return wire_type_of("auto" if wire_type is None else wire_type)
+
     # Typed fields.
 
     def reading(self) -> ExcerptReader:
@@ -355,13 +394,7 @@ class Tailer:
         ...     if doc:
         ...         print(doc.index, doc.read_int(), doc.read_string())
         """
-        payload = self.read()
-        if payload is None:
-            index = None
-        elif self._pending is _NOTHING:  # It was read by itself.
-            index = self._excerpt.index
-        else:
-            index = self._batch_end - self._step * (length_hint(self._pending) + 1)
+        payload, index = self._read_with_index()
         return ExcerptReader(self, payload, index, self._dialect)
 
     def read_records(self, layout: object, count: int | None = None, *, into: str | None = None) -> Any:

@@ -5,10 +5,12 @@ in, values out. No class of Java is needed: an unknown type is a Typed.
 
 ``encoding`` makes documents of values, ``writing`` writes them item by item, ``scalars`` has the bytes of single items.
 ``text`` has Java's UTF-8 and stop-bit numbers, ``codes`` the table of codes, ``values`` what stands for values that Python
-has no word for, ``times`` the texts of times. ``walking`` knows the grammar; ``decoding`` reads it fast.
+has no word for, ``times`` the texts of times. ``walking`` knows the grammar; ``decoding`` reads it fast; ``document`` is
+one excerpt as a program sees it.
 """
 
 from pychronix.wire.decoding import decode
+from pychronix.wire.document import Document, ValueReader
 from pychronix.wire.encoding import alias, alias_of, encode, encode_document, encode_event, encode_map
 from pychronix.wire.text import decode_text, encode_text, from_utf8, stop_bit, to_utf8
 from pychronix.wire.times import NanoDateTime, NanoTime
@@ -17,6 +19,7 @@ from pychronix.wire.walking import Limits, Token, walk
 from pychronix.wire.writing import ValueWriter, WireWriter
 
 __all__ = [
+    "Document",
     "History",
     "Limits",
     "LongArray",
@@ -27,6 +30,7 @@ __all__ = [
     "Token",
     "TypeLiteral",
     "Typed",
+    "ValueReader",
     "ValueWriter",
     "WireWriter",
     "alias",

@@ -36,7 +36,7 @@ from pychronix.wire.walking import (
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Content", "EventId", "as_mapping", "decode", "parse", "to_value"]
+__all__ = ["Content", "EventId", "as_mapping", "decode", "parse", "to_value", "wire_type_of"]
 
 _EVENTS: Final = frozenset((codes.EVENT_NAME, codes.FIELD_NUMBER, codes.EVENT_OBJECT))
 _HISTORY: Final = "history"
@@ -484,7 +484,7 @@ def _with_type(name: str, value: Any) -> Any:
 def parse(payload: Buffer, wire_type: str = "auto", limits: Limits = LIMITS) -> Content:
     """What the top level of a payload holds. Raises WireError, UsageError for an unknown wire type."""
     data = payload if isinstance(payload, bytes) else bytes(payload)
-    kind = wire_type if wire_type == "auto" else _wire_type(wire_type)
+    kind = "auto" if wire_type == "auto" else _WIRE_TYPES[wire_type_of(wire_type)]
     if kind == "auto":
         if _looks_textual(data):
             return _of_text(data)
@@ -520,7 +520,6 @@ def to_value(content: Content) -> Any:
 
 
 _WIRE_TYPES: Final = {
-    "AUTO": "auto",
     "READ_ANY": "auto",
     "BINARY": "BINARY",
     "BINARY_LIGHT": "BINARY",
@@ -536,13 +535,16 @@ _WIRE_TYPES: Final = {
 }
 
 
-def _wire_type(name: str) -> str:
-    """How a payload of Java's WireType is read."""
-    try:
-        return _WIRE_TYPES[name.upper()]
-    except (KeyError, AttributeError):
-        known = ", ".join(sorted(_WIRE_TYPES))
-        raise UsageError(f"cannot read a document: no wire type {name!r}", hint=f"one of {known}") from None
+def wire_type_of(name: str) -> str:
+    """The name of a wire type as Java spells it, or "auto". Raises UsageError for one that cannot be read."""
+    if name == "auto":
+        return name
+    spelled = str(name).upper()
+    if spelled not in _WIRE_TYPES:
+        raise UsageError(
+            f"cannot read a document: no wire type {name!r}", hint=f"auto or one of {', '.join(_WIRE_TYPES)}"
+        )
+    return spelled
 
 
 def _decoded(data: bytes) -> str:

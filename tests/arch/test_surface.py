@@ -13,10 +13,10 @@ import pychronix as px
 # fmt: off
 PUBLIC = [
     "ROLL_CYCLES", "Appender", "BusyError", "ChronixError", "ChronixWarning", "ClosedError", "CorruptError", "Cycle",
-    "Direction", "EncodingError", "EndOfDocumentError", "ExcerptBuffer", "ExcerptReader", "IndexRangeError", "Indexes",
-    "LockedError", "NotFoundError", "Queue", "QueueFullError", "ReadOnlyError", "RecordLengthError", "RollCycle",
-    "TableStore", "Tailer", "TailerState", "UnsupportedFormatError", "UsageError", "VanillaCycle", "decode_text",
-    "encode_text", "follow", "open_queue",
+    "Direction", "Document", "EncodingError", "EndOfDocumentError", "ExcerptBuffer", "ExcerptReader", "IndexRangeError",
+    "Indexes", "LockedError", "NotFoundError", "Queue", "QueueFullError", "ReadOnlyError", "RecordLengthError", "RollCycle",
+    "TableStore", "Tailer", "TailerState", "Typed", "UnsupportedFormatError", "UsageError", "VanillaCycle",
+    "WireError", "decode_text", "encode_text", "follow", "open_queue",
 ]
 
 OPEN_QUEUE = [
@@ -38,8 +38,9 @@ MEMBERS = {
         writing_document
     """,
     "Tailer": """
-        close closed cycle direction index is_meta last_read_index meta move_to_cycle move_to_index name queue read
-        read_many read_records reading seek_date sequence spans state striding to_end to_start views with_index
+        close closed cycle direction documents index is_meta last_read_index meta move_to_cycle move_to_index name queue
+        read read_document read_many read_records reading seek_date sequence spans state striding to_end to_start views
+        with_index
     """,
     "Cycle": """
         closed count data_format first_index index_count index_spacing last_index name number path ready size_bytes

@@ -4,6 +4,7 @@ import java.io.IOException;
 import net.openhft.chronicle.bytes.Bytes;
 import net.openhft.chronicle.wire.JSONWire;
 import net.openhft.chronicle.wire.TextWire;
+import net.openhft.chronicle.wire.ValueIn;
 import net.openhft.chronicle.wire.Wire;
 import net.openhft.chronicle.wire.WireType;
 
@@ -13,6 +14,7 @@ import net.openhft.chronicle.wire.WireType;
  * <pre>
  * text     text: what ChronicleReaderMain and Wires.asText show
  * json     text: the same as JSON, types kept
+ * values   as: the types to read the value as, comma-separated; rows: type result, or type "throws" and the class
  * </pre>
  */
 public final class Reader extends Lines {
@@ -36,6 +38,41 @@ public final class Reader extends Lines {
         return wire;
     }
 
+    private static Object read(ValueIn in, String type) {
+        switch (type) {
+            case "int8": return in.int8();
+            case "int16": return in.int16();
+            case "int32": return in.int32();
+            case "int64": return in.int64();
+            case "uint16": return in.uint16();
+            case "uint8": {
+                short[] found = new short[1];
+                in.uint8(found, (to, value) -> to[0] = value);
+                return found[0];
+            }
+            case "uint32": {
+                long[] found = new long[1];
+                in.uint32(found, (to, value) -> to[0] = value);
+                return found[0];
+            }
+            case "float32": return in.float32();
+            case "float64": return in.float64();
+            case "bool": return in.bool();
+            case "text": return in.text();
+            case "character": return (int) in.character();
+            case "bytes": {
+                byte[] found = in.bytes();
+                return found == null ? null : hex(found);
+            }
+            case "date": return in.date();
+            case "time": return in.time();
+            case "date_time": return in.dateTime();
+            case "zoned_date_time": return in.zonedDateTime();
+            case "uuid": return in.uuid();
+            default: throw new IllegalArgumentException(type);
+        }
+    }
+
     @Override
     void handle(String verb) throws ReflectiveOperationException {
         switch (verb) {
@@ -51,6 +88,18 @@ public final class Reader extends Lines {
                 put("text", out);
                 break;
             }
+            case "values":
+                for (String type : get("as").split(",")) {
+                    String result;
+                    try {
+                        result = String.valueOf(read(wire().getValueIn(), type));
+                    } catch (Throwable t) {
+                        row(type, "throws", t.getClass().getName());
+                        continue;
+                    }
+                    row(type, result);
+                }
+                break;
             default:
                 throw new IllegalArgumentException(verb);
         }
