@@ -36,6 +36,7 @@ from pychronix.errors import (
     WireError,
 )
 from pychronix.follow import follow
+from pychronix.methods import MethodReader, MethodWriter, current_history, event_name, method_id
 from pychronix.queue import Cycle, Queue, open_queue
 from pychronix.rolling import ROLL_CYCLES, RollCycle
 from pychronix.table import TableStore
@@ -60,6 +61,8 @@ __all__ = [
     "IndexRangeError",
     "Indexes",
     "LockedError",
+    "MethodReader",
+    "MethodWriter",
     "NotFoundError",
     "Queue",
     "QueueFullError",
@@ -74,9 +77,12 @@ __all__ = [
     "UsageError",
     "VanillaCycle",
     "WireError",
+    "current_history",
     "decode_text",
     "encode_text",
+    "event_name",
     "follow",
+    "method_id",
     "open_queue",
 ]
 

@@ -20,9 +20,9 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from pychronix import _boundary, chronicle3, search
+from pychronix import _boundary, chronicle3, methods, search
 from pychronix._boundary import Handle, Living, lib
 from pychronix.appender import Appender, ObservedAppender
 from pychronix.chronicle3 import Chronicle3Options, Chronicle3Settings, IndexedCycle, VanillaCycle
@@ -816,6 +816,51 @@ class Queue:
             tailer.close()
             raise NotFoundError(f"cannot start at {start:#x}: its cycle has no roll file", path=self._path)
         return tailer
+
+    def method_writer(
+        self,
+        *interfaces: type | str,
+        generic_event: str | None = None,
+        use_method_ids: bool = True,
+        wall_clock: bool = False,
+    ) -> Any:
+        """An object whose methods write their calls as events, as Java's method writers do: a MethodWriter.
+
+        ``interfaces``: classes whose public functions are its methods (a ``typing.Protocol``, say), or names of methods.
+        Hints of such a class count: an argument of another class than the dataclass declared carries its type's name; a
+        function that returns an interface begins a chain. ``generic_event`` names the method whose first argument is the
+        name of the event. ``use_method_ids``: methods with a ``method_id`` are written by their number. ``wall_clock``:
+        times in histories are ns since 1970, as with Java's ``-Dhistory.wall.clock=true``.
+
+        Messages have a history if the queue has a source id. Each thread needs its own.
+        (Java: ChronicleQueue.methodWriter.)
+        """
+        options: dict[str, Any] = {"generic_event": generic_event, "use_method_ids": use_method_ids}
+        return methods.MethodWriter(self.appender(), interfaces, wall_clock=wall_clock, **options)
+
+    def method_reader(
+        self,
+        *handlers: object,
+        tailer: Tailer | str | None = None,
+        interface: type | None = None,
+        default: Callable[[str | int, Any], object] | None = None,
+        metadata: object | None = None,
+        scanning: bool = False,
+        wall_clock: bool = False,
+    ) -> methods.MethodReader:
+        """A reader that calls the methods of the handlers with the events of this queue, as Java's method readers do.
+
+        ``handlers``: objects with a public method for each event they know, or mappings of names to functions; the first
+        that knows an event is called. Hints of a method's parameters convert its arguments (``wire.hints``). What a method
+        returns is asked first for the following events of the same message: a chained call. ``tailer``: an open tailer
+        of this queue, or the name of one; default a new one at the start. ``interface``: only this class's methods are
+        called. ``default``: is called with name and value of an event that no handler knows; without it such events are
+        skipped. ``metadata``: the handler of metadata documents, which are not read without one. ``scanning``:
+        ``read_one`` goes on to a message that is known. (Java: ExcerptTailer.methodReader.)
+        """
+        opened = tailer if isinstance(tailer, Tailer) else self.tailer(tailer)
+        options: dict[str, Any] = {"interface": interface, "default": default, "metadata": metadata}
+        return methods.MethodReader(opened, handlers, scanning=scanning, wall_clock=wall_clock, **options)
 
     @property
     def table_store(self) -> TableStore:

@@ -1,0 +1,504 @@
+"""Method writers and readers: calls become events in a queue, and events become calls, as Java's proxies have it.
+
+The decision hidden here is how an interface maps to events and how a message's history travels: ``Queue.method_writer``
+makes the one, ``Queue.method_reader`` the other (Java's MethodWriter and MethodReader; spec 8.9 and 9.9).
+
+Rules
+- An interface is a class whose public functions are the methods, best a ``typing.Protocol``. The name of a function is the
+  name of its event, unless ``event_name`` gives another; ``method_id`` gives a number that is written in its place.
+- The messages of one queue with a source id carry a history: where the message came from, and when it was read and
+  written on each hop. While a reader calls a handler, the history of that message is the current one of its thread (or
+  task), and every writer used inside it passes it on. Times are ``time.monotonic_ns()``, which is Java's
+  ``System.nanoTime()`` on Linux.
+- A call that raises writes nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+
+from pychronix.errors import UsageError, WireError
+from pychronix.wire import History
+from pychronix.wire.decoding import parse
+from pychronix.wire.encoding import Encoder, encoder_of, located, write_event
+from pychronix.wire.hints import Converter, converter
+from pychronix.wire.scalars import Payload
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pychronix.appender import Appender
+    from pychronix.tailer import Tailer
+
+__all__ = ["MAX_SOURCES", "MethodReader", "MethodWriter", "current_history", "event_name", "method_id"]
+
+MAX_SOURCES = 128
+"""Hops that a history has room for (VanillaMessageHistory.MESSAGE_HISTORY_LENGTH); it holds twice as many times."""
+
+_EMPTY = History((), ())
+_NAME, _ID = "__chronicle_event__", "__chronicle_method_id__"
+
+F = TypeVar("F", bound=Callable[..., Any])
+_Encode = Callable[[Payload, tuple[Any, ...], dict[str, Any], "History | None"], None]
+
+_current: ContextVar[History | None] = ContextVar("pychronix.history", default=None)
+
+
+def event_name(name: str) -> Callable[[F], F]:
+    """Gives a method of an interface or a handler the name of its event: ``@event_name("onOrder")``."""
+
+    def mark(function: F) -> F:
+        setattr(function, _NAME, name)
+        return function
+
+    return mark
+
+
+def method_id(number: int) -> Callable[[F], F]:
+    """Gives a method of an interface or a handler its number, written in place of the name. (Java: @MethodId.)"""
+    if not -(1 << 31) <= number < 1 << 31:
+        raise UsageError(f"a method id is a number of 32 bits: {number}")
+
+    def mark(function: F) -> F:
+        setattr(function, _ID, number)
+        return function
+
+    return mark
+
+
+def current_history() -> History | None:
+    """The history of the message that a method reader is handling in this thread or task; None outside of a call.
+
+    Its last source is the queue that the message was read from, its last timing when that was. (Java: MessageHistory.get.)
+    """
+    return _current.get()
+
+
+# Interfaces.
+
+
+class _Method(NamedTuple):
+    """One method of an interface."""
+
+    name: str
+    event: str
+    number: int | None
+    signature: inspect.Signature | None  # None: known by name alone
+    encoders: tuple[Encoder, ...]
+    returns: type | None  # the interface that a chained call goes on with
+
+
+def _methods(interface: type | str) -> dict[str, _Method]:
+    if isinstance(interface, str):
+        return {interface: _Method(interface, interface, None, None, (), None)}
+    if not isinstance(interface, type):
+        raise TypeError(f"an interface is a class or the name of a method, not {type(interface).__name__}")
+    found = {name: _method(name, function) for name, function in _functions(interface)}
+    if not found:
+        raise UsageError(f"{interface.__name__} has no public method to write")
+    return found
+
+
+def _functions(cls: type) -> Iterator[tuple[str, Callable[..., Any]]]:
+    for name, function in inspect.getmembers(cls, inspect.isroutine):
+        if not name.startswith("_") and inspect.isfunction(inspect.unwrap(function)):
+            yield name, function
+
+
+def _method(name: str, function: Callable[..., Any]) -> _Method:
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())[1:]
+    for parameter in parameters:
+        if parameter.kind is parameter.KEYWORD_ONLY or parameter.kind is parameter.VAR_KEYWORD:
+            raise UsageError(f"{name}(): an event has no named arguments, as {parameter.name!r} would be")
+    hints = _hints(function)
+    returns = hints.get("return")
+    chained = returns if isinstance(returns, type) and any(True for _ in _functions(returns)) else None
+    if chained is not None and chained in _SCALARS:
+        chained = None
+    return _Method(
+        name,
+        getattr(function, _NAME, name),
+        getattr(function, _ID, None),
+        signature.replace(parameters=parameters),
+        tuple(encoder_of(hints.get(parameter.name)) for parameter in parameters),
+        chained,
+    )
+
+
+_SCALARS = frozenset((int, float, str, bytes, bool, list, dict, tuple))
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError):
+        # Hints that only a type checker understands are none.
+        return {}
+
+
+# Writing.
+
+
+class MethodWriter:
+    """Writes each call as an event; ``Queue.method_writer`` makes it. Its methods are those of its interfaces.
+
+    A call returns the index of its message. A method whose hint says that it returns an interface begins a chain: the
+    message is written when a method that returns nothing ends it (``writer.via("r1").say("hi")``); a chain that is not
+    ended writes nothing. ``with`` closes the appender; so does closing the queue. One thread at a time.
+    """
+
+    def __init__(
+        self,
+        appender: Appender,
+        interfaces: Iterable[type | str],
+        *,
+        generic_event: str | None = None,
+        use_method_ids: bool = True,
+        wall_clock: bool = False,
+    ) -> None:
+        methods: dict[str, _Method] = {}
+        for interface in interfaces:
+            methods |= _methods(interface)
+        if not methods:
+            raise UsageError("a method writer needs an interface, or the names of its methods")
+        if generic_event is not None and generic_event not in methods:
+            raise UsageError(f"the generic event {generic_event!r} is none of the methods: {', '.join(methods)}")
+        self._appender = appender
+        self._generic_event = generic_event
+        self._use_method_ids = use_method_ids
+        self._clock = time.time_ns if wall_clock else time.monotonic_ns
+        self._records_history = bool(appender.queue.source_id)
+        self._chains: dict[type, dict[str, _Method]] = {}
+        self._names = tuple(methods)
+        for name, method in methods.items():
+            # An attribute of the instance: looked up once, as fast as a function.
+            setattr(self, name, self._caller(method))
+
+    def __enter__(self) -> MethodWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self._appender.close()
+
+    def __repr__(self) -> str:
+        return f"<MethodWriter of {self._appender.queue.path!r}: {', '.join(self._names)}>"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"this method writer has no method {name!r}; it has {', '.join(self._names)}")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a method writer cannot be pickled: it belongs to an open queue")
+
+    def _caller(self, method: _Method) -> Callable[..., Any]:
+        encode = self._encoder(method)
+        append = self._appender._append_encoded
+        history, new_payload = self._history, self._payload
+        following = method.returns
+
+        def begin(*arguments: Any, **named: Any) -> _Chain:
+            assert following is not None
+            payload = new_payload()
+            encode(payload, arguments, named, history())
+            return _Chain(self, following, payload)
+
+        def call(*arguments: Any, **named: Any) -> int:
+            payload = new_payload()
+            encode(payload, arguments, named, history())
+            return append(payload, False)
+
+        return call if following is None else begin
+
+    def _encoder(self, method: _Method) -> _Encode:
+        """What writes the event of a call into a payload."""
+        event: str | int = method.event
+        if method.number is not None and self._use_method_ids:
+            event = method.number
+        signature = method.signature
+        declared = None if signature is None else method.encoders
+        count = -1 if declared is None else len(declared)
+        generic = method.name == self._generic_event
+
+        def encode(
+            payload: Payload, arguments: tuple[Any, ...], named: dict[str, Any], history: History | None
+        ) -> None:
+            if signature is not None and (named or len(arguments) != count):
+                bound = signature.bind(*arguments, **named)
+                bound.apply_defaults()
+                arguments = bound.args
+            elif named:
+                raise TypeError(f"{method.name}() takes no named arguments")
+            encoders = declared if len(arguments) == count else None
+            name = event
+            if generic:
+                if not arguments:
+                    raise TypeError(f"{method.name}() takes the name of the event first")
+                name, arguments, encoders = str(arguments[0]), arguments[1:], encoders and encoders[1:]
+            try:
+                write_event(payload, name, arguments, encoders, history)
+            except (WireError, RecursionError) as cause:
+                raise located(cause) from None
+
+        return encode
+
+    def _history(self) -> History | None:
+        """The history to prepend to a message, with the time of now."""
+        if not self._records_history:
+            return None
+        history = _current.get() or _EMPTY
+        return History(history.sources, (*history.timings, self._clock()))
+
+    def _payload(self) -> Payload:
+        return Payload(self._appender.queue.wire_type or "BINARY_LIGHT")
+
+    def _chain(self, interface: type) -> dict[str, _Method]:
+        methods = self._chains.get(interface)
+        if methods is None:
+            methods = self._chains[interface] = _methods(interface)
+        return methods
+
+
+def _is_positional(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+
+
+class _Chain:
+    """A message begun by a method that returns an interface: its methods go on with it or end it."""
+
+    def __init__(self, writer: MethodWriter, interface: type, payload: Payload) -> None:
+        self._writer = writer
+        self._interface = interface
+        self._payload = payload
+        self._length = len(payload.data)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        methods = self._writer._chain(self._interface)
+        method = methods.get(name)
+        if method is None:
+            raise AttributeError(f"{self._interface.__name__} has no method {name!r}; it has {', '.join(methods)}")
+        encode = self._writer._encoder(method)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            payload, length = self._payload, self._length
+            if len(payload.data) != length:
+                raise UsageError(f"{name}(): this chain has gone on already, begin another")
+            try:
+                encode(payload, arguments, named, None)
+            except BaseException:
+                payload.truncate(length)
+                raise
+            if method.returns is None:
+                return self._writer._appender._append_encoded(payload, False)
+            return _Chain(self._writer, method.returns, payload)
+
+        return call
+
+
+# Reading.
+
+
+class _Target(NamedTuple):
+    """A method of a handler: what it is called with, converted to the hints of its parameters."""
+
+    call: Callable[..., Any]
+    converters: tuple[Converter, ...] | None  # None: any number of arguments, as they are
+    least: int  # the fewest arguments that it takes
+
+
+class MethodReader:
+    """Calls the methods of handlers for the events of a queue; ``Queue.method_reader`` makes it.
+
+    ``read_one`` handles one message; iterating handles all there are and yields the index of each. A message that a
+    handler raised for counts as read. One thread at a time.
+    """
+
+    def __init__(
+        self,
+        tailer: Tailer,
+        handlers: Iterable[object],
+        *,
+        interface: type | None = None,
+        default: Callable[[str | int, Any], object] | None = None,
+        metadata: object | None = None,
+        scanning: bool = False,
+        wall_clock: bool = False,
+    ) -> None:
+        self._tailer = tailer
+        self._handlers = tuple(_Dispatch(handler, interface) for handler in handlers)
+        if not self._handlers and default is None:
+            raise UsageError("a method reader needs a handler")
+        self._metadata = None if metadata is None else _Dispatch(metadata, None)
+        self._default = default
+        self._scanning = scanning
+        self._clock = time.time_ns if wall_clock else time.monotonic_ns
+        self._source_id = tailer.queue.source_id or 0
+        if metadata is not None:
+            tailer.meta = True
+
+    # Reading.
+
+    def read_one(self) -> bool:
+        """Handles the next message; False at the end. True also for one that no handler knows.
+
+        With ``scanning``, messages that no handler knows are passed over, and False means that there was no other.
+        Raises what a handler raises, and WireError (with the index) for a message that is no Wire or whose arguments are
+        not what the hints of a handler say.
+        """
+        tailer = self._tailer
+        while True:
+            payload = tailer.read()
+            if payload is None:
+                return False
+            index = self._last_index()
+            if tailer.is_meta:
+                known = self._metadata is not None and self._handle(payload, index, (self._metadata,), None)
+            else:
+                known = self._handle(payload, index, self._handlers, self._default)
+            if known or not self._scanning:
+                return True
+
+    def __iter__(self) -> Iterator[int]:
+        """Handles the messages up to the present end and yields the index of each. May be iterated again later."""
+        while self.read_one():
+            yield self._last_index()
+
+    def _last_index(self) -> int:
+        """Of the message last read; of metadata, which has none, that of the message before it or at the start after it."""
+        index = self._tailer.last_read_index
+        return self._tailer.index if index is None else index
+
+    @property
+    def tailer(self) -> Tailer:
+        """The tailer that is read from: its position is the reader's."""
+        return self._tailer
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._tailer.closed
+
+    def close(self) -> None:
+        """Closes the tailer."""
+        self._tailer.close()
+
+    def __enter__(self) -> MethodReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        place = "closed" if self.closed else f"at {self._tailer.index:#x}"
+        return f"<MethodReader of {self._tailer.queue.path!r}, {place}>"
+
+    def _handle(
+        self,
+        payload: bytes,
+        index: int,
+        handlers: tuple[_Dispatch, ...],
+        default: Callable[[str | int, Any], object] | None,
+    ) -> bool:
+        """Whether a handler knew an event of the message."""
+        try:
+            content = parse(payload)
+        except WireError as error:
+            error.index = index
+            raise
+        events = content.items if content.named else ()
+        before = content.history or _EMPTY
+        if len(before.sources) >= MAX_SOURCES:
+            raise _at(WireError(f"the message history has no room for a source after its {len(before.sources)}"), index)
+        token = _current.set(History((*before.sources, (self._source_id, index)), (*before.timings, self._clock())))
+        known = False
+        try:
+            context: object = None
+            for name, value in events:
+                target = None if context is None else _Dispatch(context, None).find(name)
+                if target is None:
+                    target = next((found for handler in handlers if (found := handler.find(name)) is not None), None)
+                if target is not None:
+                    known = True
+                    context = target.call(*self._arguments(name, value, target, index))
+                elif default is not None:
+                    known = True
+                    default(name, value)
+        finally:
+            _current.reset(token)
+        return known
+
+    def _arguments(self, name: object, value: Any, target: _Target, index: int) -> list[Any]:
+        """The arguments of the call. No argument and one empty text look alike; two, and one list of two, too."""
+        converters = target.converters
+        if converters is None:
+            return [] if value == "" else list(value) if type(value) is list else [value]
+        count = len(converters)
+        if count == 0:
+            return []
+        if count == 1:
+            given = [value]
+        elif value == "" and target.least == 0:
+            given = []
+        elif type(value) is list and len(value) <= count:
+            given = value
+        else:
+            given = [value]
+        if len(given) < target.least:
+            raise _at(WireError(f"event {name!r} has {len(given)} arguments, its handler takes {target.least}"), index)
+        arguments = []
+        for at, (convert, item) in enumerate(zip(converters, given, strict=False), 1):
+            try:
+                arguments.append(convert(item))
+            except WireError as error:
+                raise _at(WireError(f"event {name!r}, argument {at}: {error.message}"), index) from error
+        return arguments
+
+
+def _at(error: WireError, index: int) -> WireError:
+    error.index = index
+    error.message += f" (index {index:#x})"
+    return error
+
+
+class _Dispatch:
+    """The methods of one handler, by name and by number."""
+
+    def __init__(self, handler: object, interface: type | None) -> None:
+        self._targets: dict[str | int, _Target] = {}
+        if isinstance(handler, Mapping):
+            for name, function in handler.items():
+                self._targets[name] = _target(function)
+            return
+        named = None if interface is None else {name for name, _ in _functions(interface)}
+        for name, function in _functions(type(handler)):
+            if named is None or name in named:
+                declared = function if interface is None else getattr(interface, name)
+                target = _target(getattr(handler, name))
+                for source in (declared, function):
+                    self._targets.setdefault(getattr(source, _NAME, name), target)
+                    number = getattr(source, _ID, None)
+                    if number is not None:
+                        self._targets.setdefault(number, target)
+
+    def find(self, event: object) -> _Target | None:
+        try:
+            target: _Target | None = self._targets.get(event)  # type: ignore[call-overload]
+        except TypeError:  # an event whose key is a mapping or a sequence
+            return None
+        return target
+
+
+def _target(function: Callable[..., Any]) -> _Target:
+    if not callable(function):
+        raise TypeError(f"a handler's method is callable, not {type(function).__name__}")
+    parameters = list(inspect.signature(function).parameters.values())
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return _Target(function, None, 0)
+    hints = _hints(function if inspect.isroutine(function) else type(function).__call__)
+    taken = [parameter for parameter in parameters if _is_positional(parameter)]
+    least = sum(parameter.default is parameter.empty for parameter in taken)
+    return _Target(function, tuple(converter(hints.get(parameter.name, Any)) for parameter in taken), least)
