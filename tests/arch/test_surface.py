@@ -13,10 +13,11 @@ import pychronix as px
 # fmt: off
 PUBLIC = [
     "ROLL_CYCLES", "Appender", "BusyError", "ChronixError", "ChronixWarning", "ClosedError", "CorruptError", "Cycle",
-    "Direction", "Document", "EncodingError", "EndOfDocumentError", "ExcerptBuffer", "ExcerptReader", "IndexRangeError",
-    "Indexes", "LockedError", "NotFoundError", "Queue", "QueueFullError", "ReadOnlyError", "RecordLengthError", "RollCycle",
-    "TableStore", "Tailer", "TailerState", "Typed", "UnsupportedFormatError", "UsageError", "VanillaCycle",
-    "WireError", "decode_text", "encode_text", "follow", "open_queue",
+    "Direction", "Document", "EncodingError", "EndOfDocumentError", "ExcerptBuffer", "ExcerptReader",
+    "IndexRangeError", "Indexes", "LockedError", "MethodReader", "MethodWriter", "NotFoundError", "Queue",
+    "QueueFullError", "ReadOnlyError", "RecordLengthError", "RollCycle", "TableStore", "Tailer", "TailerState",
+    "Typed", "UnsupportedFormatError", "UsageError", "VanillaCycle", "WireError", "current_history", "decode_text",
+    "encode_text", "event_name", "follow", "method_id", "open_queue",
 ]
 
 OPEN_QUEUE = [
@@ -29,7 +30,7 @@ MEMBERS = {
     "Queue": """
         appender chronicle3 close closed count cycle_at cycle_of cycle_of_file cycles date_of dialect epoch_ms file_name
         find_match find_range first_cycle first_index format has_padding index index_of last_cycle last_index many_writers
-        mode path path_of refresh roll_cycle roll_time sequence_of source_id start_ms table_store tailer timeout_ms
+        method_reader method_writer mode path path_of refresh roll_cycle roll_time sequence_of source_id start_ms table_store tailer timeout_ms
         wire_type writable
     """,
     "Appender": """
