@@ -29,9 +29,9 @@ OPEN_QUEUE = [
 MEMBERS = {
     "Queue": """
         appender chronicle3 close closed count cycle_at cycle_of cycle_of_file cycles date_of dialect epoch_ms file_name
-        find_match find_range first_cycle first_index format has_padding index index_of last_cycle last_index many_writers
-        method_reader method_writer mode path path_of refresh roll_cycle roll_time sequence_of source_id start_ms table_store tailer timeout_ms
-        wire_type writable
+        find_match find_range first_cycle first_index format has_padding index index_of last_cycle last_index
+        many_writers method_reader method_writer mode path path_of refresh roll_cycle roll_time sequence_of source_id
+        start_ms table_store tailer timeout_ms wire_type writable
     """,
     "Appender": """
         append append_at append_document append_event append_many append_map append_padding append_records append_text
