@@ -7,7 +7,6 @@ aligns in the *file* are written before it is known where in the file they will 
 from __future__ import annotations
 
 import math
-import re
 from struct import Struct
 from typing import Final
 
@@ -227,11 +226,14 @@ def utf8(code: int, text: str) -> bytes:
 
 
 def _latin1(text: str) -> bytes:
-    """One byte for each UTF-16 unit, as Java's ``write8bit``: what has none becomes a question mark."""
-    return _ASTRAL.sub("??", text).encode("latin-1", "replace")
-
-
-_ASTRAL: Final = re.compile("[\U00010000-\U0010ffff]")
+    """A name: one byte for each character. Java mangles what has none, differently from release to release."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise WireError(
+            f"a name has characters up to U+00FF only, unlike {text!r:.60}",
+            hint="names are Latin-1 in Wire; a text may be a value",
+        ) from None
 
 
 class _Names(dict[str, bytes]):
@@ -248,7 +250,7 @@ def _name(text: str) -> bytes:
     raw = _latin1(text)
     if len(raw) >= _SHORT:
         return bytes((codes.FIELD_NAME_ANY,)) + stop_bit(_fitting(len(raw))) + raw
-    if raw and 0x30 <= raw[0] <= 0x39 and text.isdecimal() and max(text) <= "\uffff" and int(text) <= INT32[1]:
+    if raw.isdigit() and int(raw) <= INT32[1]:
         return event_id(int(text))
     return bytes((codes.FIELD_NAME0 + len(raw),)) + raw
 
@@ -262,8 +264,7 @@ class _EventNames(_Names):
         return encoded
 
 
-# names[text]: the bytes of Java's write(name). A name of decimal digits becomes a number, and loses its leading zeros;
-# characters beyond Latin-1 become "?" (Java does so).
+# name[text]: the bytes of Java's write(name). A short name of decimal digits becomes a number, and loses its leading zeros.
 name: Final = _Names()
 # event_name[text]: the bytes of Java's writeEventName(name).
 event_name: Final = _EventNames()

@@ -59,8 +59,8 @@ class WireWriter:
     def write(self, name: str) -> ValueWriter:
         """The name of a field; what is returned takes its value. FIELDLESS_BINARY leaves the name out.
 
-        A name of up to 31 characters that is a decimal number becomes one (Java does so). Characters beyond Latin-1 become
-        question marks, as in Java.
+        A name of up to 31 characters that is a decimal number becomes one (Java does so). Names are Latin-1: others, which
+        Java mangles, are a WireError.
         """
         if not isinstance(name, str):
             raise WireError(f"the name of a field is a text, not {name!r:.40}", hint="write_key takes other keys")
