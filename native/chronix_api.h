@@ -264,6 +264,49 @@ int32_t cx_move_to_cycle(uintptr_t tailer, int64_t cycle);
 int32_t cx_window_acquire(uintptr_t tailer, uintptr_t window, uint64_t *address, int64_t *length);
 void cx_window_release(uintptr_t window, const void *unused);
 
+/* --- documents in bulk ------------------------------------------------------------------------------------------ */
+
+/* A shape: what documents have in common that differ in their scalar values alone. Steps, in the order of the document;
+ * start and length say where the step was in the document it was learnt from. */
+enum { CX_STEP_SAME = 1,    /* these very bytes: a name, an event's name, a type prefix */
+       CX_STEP_VALUE = 2,   /* a scalar of any kind below: a slot */
+       CX_STEP_OPEN = 3,    /* a block begins */
+       CX_STEP_CLOSE = 4,   /* the block ends here */
+       CX_STEP_HISTORY = 5 }; /* a message history in bytes, the first of all: it is skipped */
+#define CX_STEPS_MAX 1024
+#define CX_SHAPE_DEPTH_MAX 16
+
+typedef struct {
+    int32_t op;             /* CX_STEP_* */
+    int32_t start, length;
+} cx_step;
+
+/* What a slot holds in one document. An extent is an offset in the region (upper 32 bits) and a length (lower 32). */
+enum { CX_CELL_INT = 1,     /* a 64-bit integer, whatever its width in the document */
+       CX_CELL_FLOAT = 2,   /* the bits of a double */
+       CX_CELL_TEXT = 3,    /* extent of the UTF-8 bytes, which are not looked at */
+       CX_CELL_NULL = 4,
+       CX_CELL_FALSE = 5,
+       CX_CELL_TRUE = 6,
+       CX_CELL_BYTES = 7,   /* extent of the bytes */
+       CX_CELL_OTHER = 8 }; /* extent of the value with its code: a time, a UUID, a type literal */
+
+/* The shape of a BINARY_LIGHT document: the number of its steps, or 0 if it has none that is known here (a code beyond those
+ * above, an empty block, more than capacity or CX_STEPS_MAX steps, damage): the general decoder tells. */
+int32_t cx_shape(const void *document, int64_t length, cx_step *steps, int32_t capacity);
+/* Takes those documents apart that are of this shape to their last byte: document i is [starts[i], stops[i]) of the region, and
+ * is looked at if shapes[i] is 0. Gives it its row, counted from 0, and sets shapes[i] to `shape`. The cell of slot s in row r
+ * is kinds[s * CX_BATCH + r] and values[...]; `slots` says for how many there is room. sample: the document that the steps are
+ * of. Returns the number of rows, or CX_E_USAGE. Touches no handle; the bytes stay the caller's. */
+int32_t cx_columns(const void *region, int64_t length, const int32_t *starts, const int32_t *stops, int32_t count,
+                   const void *sample, int64_t sample_length, const cx_step *steps, int32_t step_count,
+                   uint8_t *shapes, uint8_t shape, uint8_t *kinds, int64_t *values, int32_t slots);
+/* Copies the texts of a column to `out`, a zero byte after each; *plain says what they consist of. Returns the number of bytes;
+ * if that is more than capacity nothing was copied. CX_E_USAGE if an extent leaves the region. */
+enum { CX_TEXTS_ASCII = 1, CX_TEXTS_HIGH = 2 /* bytes of 0x80 and above */, CX_TEXTS_ZERO = 3 /* zero bytes within */ };
+int64_t cx_texts(const void *region, int64_t length, const uint8_t *kinds, const int64_t *values, int32_t rows, char *out,
+                 int64_t capacity, int32_t *plain);
+
 /* --- facts of the build ----------------------------------------------------------------------------------------- */
 
 int32_t cx_build_flags(void);            /* 1: sanitizers, 2: kill points, 4: tiny windows */

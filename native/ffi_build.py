@@ -13,7 +13,8 @@ from cffi import FFI
 HERE = Path(__file__).resolve().parent
 SOURCES = ["cx_error.c", "cx_fault.c", "cx_map.c", "cx_wire.c", "cx_roll.c", "cx_listing.c", "cx_table.c", "cx_store.c",
            "cx5_queue.c", "cx5_appender.c", "cx5_tailer.c", "cx3_vanilla.c", "cx3_vanilla_appender.c",
-           "cx3_vanilla_tailer.c", "cx3_indexed.c", "cx3_indexed_appender.c", "cx3_indexed_tailer.c", "cx_api.c"]
+           "cx3_vanilla_tailer.c", "cx3_indexed.c", "cx3_indexed_appender.c", "cx3_indexed_tailer.c", "cx_columns.c",
+           "cx_api.c"]
 
 
 def switched_on(name: str) -> bool:

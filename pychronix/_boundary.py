@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate
 from operator import index as _as_int
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from weakref import ref
@@ -71,6 +72,8 @@ __all__ = [
     "CData",
     "ClosedFacts",
     "CycleInfo",
+    "DocumentBatch",
+    "DocumentCells",
     "Excerpt",
     "Handle",
     "Living",
@@ -579,6 +582,147 @@ class Window:
         """A read-only view of the bytes at an address within the window."""
         start = address - self.address
         return self.view[start : start + length]
+
+
+# --- documents in bulk ----------------------------------------------------------------------------------------------
+
+
+class DocumentBatch:
+    """Payloads in memory, for DocumentCells: the messages of a scan, valid until the tailer's next call, or some bytes."""
+
+    __slots__ = ("_keep", "address", "count", "region", "starts", "stops")
+
+    def __init__(self, address: int, region: int, starts: CData, stops: CData, count: int, keep: object = None) -> None:
+        self.address = address
+        self.region = region
+        self.starts = starts
+        self.stops = stops
+        self.count = count
+        self._keep = keep
+
+    @classmethod
+    def of_scan(cls, batch: Batch, count: int) -> DocumentBatch:
+        """The messages that cx_scan has just found."""
+        return cls(batch.address, batch.region, batch.starts, batch.stops, count)
+
+    @classmethod
+    def of_payloads(cls, payloads: list[bytes]) -> DocumentBatch:
+        """At most BATCH payloads, of less than 2 GiB together."""
+        joined = b"".join(payloads)
+        bounds = [0, *accumulate(map(len, payloads))]
+        pointer = ffi.from_buffer("char[]", joined)
+        places = ffi.new("int32_t[]", bounds)
+        address: Any = ffi.cast("uintptr_t", pointer)
+        return cls(int(address), len(joined), places, places + 1, len(payloads), (pointer, places))
+
+    def payload(self, at: int) -> bytes:
+        """One of them."""
+        start: int = self.starts[at]
+        return copy(self.address + start, self.stops[at] - start)
+
+    def piece(self, extent: int) -> bytes:
+        """What an extent, as DocumentCells gives it, refers to."""
+        return copy(self.address + (extent >> 32), extent & 0xFFFFFFFF)
+
+
+class DocumentCells:
+    """What cx_columns makes of a batch: the cells of the shape that was taken last. Belongs to one reader."""
+
+    __slots__ = ("_batch", "_floats", "_kinds", "_numbers", "_out", "_plain", "_region", "_rows", "_slots", "_steps",
+                 "_values")  # fmt: skip
+
+    def __init__(self) -> None:
+        self._batch: DocumentBatch | None = None
+        self._region: CData = ffi.NULL
+        self._numbers: CData = ffi.new("uint8_t[]", BATCH)
+        self._steps: CData = ffi.new("cx_step[]", lib.CX_STEPS_MAX)
+        self._plain: CData = ffi.new("int32_t *")
+        self._out: CData = chars(1 << 16)
+        self._rows = 0
+        self._slots = 0
+        self._grow(16)
+
+    def shape_of(self, document: bytes) -> list[tuple[int, int, int]]:
+        """The steps of a document's shape, as (CX_STEP_*, offset, length); none if it has none."""
+        count = lib.cx_shape(document, len(document), self._steps, lib.CX_STEPS_MAX)
+        steps: Any = self._steps
+        return [(steps[i].op, steps[i].start, steps[i].length) for i in range(count)]
+
+    def plan(self, document: bytes, steps: list[tuple[int, int, int]]) -> tuple[bytes, CData, int, int]:
+        """What ``take`` needs of a shape."""
+        slots = sum(op == lib.CX_STEP_VALUE for op, _, _ in steps)
+        return document, ffi.new("cx_step[]", steps), len(steps), slots
+
+    def begin(self, documents: DocumentBatch) -> None:
+        """From here on of these documents, of which none is taken."""
+        self._batch = documents
+        self._region = ffi.cast("char *", documents.address)
+        ffi.memmove(self._numbers, bytes(documents.count), documents.count)
+
+    def take(self, plan: tuple[bytes, CData, int, int], number: int) -> int:
+        """Takes the documents apart that are of this shape and not taken yet; how many those are."""
+        document, steps, count, slots = plan
+        batch = self._batch
+        assert batch is not None
+        if slots > self._slots:
+            self._grow(slots)
+        self._rows = checked(
+            lib.cx_columns(
+                self._region, batch.region, batch.starts, batch.stops, batch.count, document, len(document), steps, count,
+                self._numbers, number, self._kinds[0], self._values[0], slots,
+            )
+        )  # fmt: skip
+        return self._rows
+
+    def numbers(self) -> bytes:
+        """The number by which each document was taken, 0 if it was not."""
+        assert self._batch is not None
+        return ffi.buffer(self._numbers, self._batch.count)[:]
+
+    def kinds(self, slot: int) -> bytes:
+        """The cells' kinds of a column (CX_CELL_*)."""
+        return ffi.buffer(self._kinds[slot], self._rows)[:]
+
+    def raw(self, slot: int) -> bytes:
+        """The cells of a column as 64-bit words."""
+        return ffi.buffer(self._values[slot], 8 * self._rows)[:]
+
+    def ints(self, slot: int) -> list[int]:
+        """The cells of a column as integers."""
+        return ffi.unpack(self._values[slot], self._rows)
+
+    def floats(self, slot: int) -> list[float]:
+        """The cells of a column as floats."""
+        return ffi.unpack(self._floats[slot], self._rows)  # type: ignore[return-value]
+
+    def texts(self, slot: int) -> tuple[bytes, bool] | None:
+        """The texts of a column, a zero byte after each, and whether all is ASCII; None if a text has zero bytes."""
+        batch = self._batch
+        assert batch is not None
+        while True:
+            room = len(self._out)
+            size = checked(
+                lib.cx_texts(
+                    self._region, batch.region, self._kinds[slot], self._values[slot], self._rows, self._out, room,
+                    self._plain,
+                )
+            )  # fmt: skip
+            if size <= room:
+                break
+            self._out = chars(max(size, 2 * room))
+        plain = self._plain[0]
+        if plain == lib.CX_TEXTS_ZERO:
+            return None
+        return ffi.buffer(self._out, size)[:], plain == lib.CX_TEXTS_ASCII
+
+    def _grow(self, slots: int) -> None:
+        kinds: CData = ffi.new("uint8_t[]", slots * BATCH)
+        values: CData = ffi.new("int64_t[]", slots * BATCH)
+        # A pointer for each column; the first ones keep the memory.
+        self._kinds = [kinds] + [kinds + slot * BATCH for slot in range(1, slots)]
+        self._values = [values] + [values + slot * BATCH for slot in range(1, slots)]
+        self._floats = [ffi.cast("double *", column) for column in self._values]
+        self._slots = slots
 
 
 # --- facts of the build ----------------------------------------------------------------------------------------------

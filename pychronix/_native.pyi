@@ -199,6 +199,27 @@ class _Lib:
     CX_BEYOND_START_OF_CYCLE: int
     CX_CYCLE_NOT_FOUND: int
 
+    CX_STEP_SAME: int
+    CX_STEP_VALUE: int
+    CX_STEP_OPEN: int
+    CX_STEP_CLOSE: int
+    CX_STEP_HISTORY: int
+    CX_STEPS_MAX: int
+    CX_SHAPE_DEPTH_MAX: int
+
+    CX_CELL_INT: int
+    CX_CELL_FLOAT: int
+    CX_CELL_TEXT: int
+    CX_CELL_NULL: int
+    CX_CELL_FALSE: int
+    CX_CELL_TRUE: int
+    CX_CELL_BYTES: int
+    CX_CELL_OTHER: int
+
+    CX_TEXTS_ASCII: int
+    CX_TEXTS_HIGH: int
+    CX_TEXTS_ZERO: int
+
     def cx_error(self) -> ErrorInfo: ...
 
     # Queue.
@@ -276,6 +297,32 @@ class _Lib:
         """Takes a reference on a window that a batch or excerpt named; its bytes stay mapped until it is released."""
     def cx_window_release(self, window: int, unused: CData) -> None:
         """From any thread, even when every handle is gone."""
+
+    # Documents in bulk.
+    def cx_shape(self, document: Data, length: int, steps: CData, capacity: int) -> int:
+        """The number of steps of the document's shape, 0 if it has none that is known to the core."""
+    def cx_columns(
+        self,
+        region: Data,
+        length: int,
+        starts: CData,
+        stops: CData,
+        count: int,
+        sample: Data,
+        sample_length: int,
+        steps: CData,
+        step_count: int,
+        shapes: CData,
+        shape: int,
+        kinds: CData,
+        values: CData,
+        slots: int,
+    ) -> int:
+        """How many of the documents whose shapes[i] is 0 are of this shape; their cells, column by column."""
+    def cx_texts(
+        self, region: Data, length: int, kinds: CData, values: CData, rows: int, out: CData, capacity: int, plain: CData
+    ) -> int:
+        """The bytes of a column's texts, a zero byte after each; more than capacity: nothing was copied."""
 
     # Facts of the build.
     def cx_build_flags(self) -> int: ...

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from pychronix import _boundary
 from pychronix._boundary import ClosedFacts, lib
+from pychronix.codec import encode_all, encode_one
 from pychronix.errors import MessageTooLongError, UsageError
 from pychronix.fields import FieldWriter
 from pychronix.fields.records import record_layout
@@ -361,6 +362,21 @@ class Appender:
             error.appended = Indexes(pieces)  # type: ignore[attr-defined]
             raise
         return Indexes(pieces)
+
+    def append_value(self, value: Any, *, durable: bool = False) -> int:
+        """Appends a value as the queue's codec writes it (``open_queue(codec=)``), and returns its index.
+
+        Raises CodecError, and nothing is written, where the codec fails; and what ``append`` raises.
+        """
+        return self.append(encode_one(self._queue.codec, value), durable=durable)
+
+    def append_values(self, values: Iterable[Any], *, durable: bool = False) -> Indexes:
+        """Appends each of many values as the queue's codec writes it, and returns their indexes.
+
+        All are encoded before the first is appended: where the codec fails on one, CodecError says which, and nothing is
+        written. Otherwise as append_many.
+        """
+        return self.append_many(encode_all(self._queue.codec, values), durable=durable)
 
     def writing(self, meta: bool = False) -> ExcerptBuffer:
         """A growing buffer that is appended as one excerpt when the ``with`` block ends; takes typed fields.

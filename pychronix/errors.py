@@ -172,10 +172,12 @@ class EncodingError(UsageError):
 class WireError(EncodingError):
     """A document is not Wire, or a value is none that Wire can hold. ``offset`` is the byte in the excerpt's payload.
 
-    ``index`` is the excerpt's, where it is known. Nothing was written.
+    ``index`` is the excerpt's, where it is known. Nothing was written. ``documents`` holds what the same call of
+    ``read_documents`` read before it.
     """
 
     index: int | None = None
+    documents: Any = None
 
 
 class CodecError(ChronixError, ValueError):

@@ -26,6 +26,8 @@ from pychronix import _boundary, chronicle3, methods, search
 from pychronix._boundary import Handle, Living, lib
 from pychronix.appender import Appender, ObservedAppender
 from pychronix.chronicle3 import Chronicle3Options, Chronicle3Settings, IndexedCycle, VanillaCycle
+from pychronix.codec import Codec, codec_of
+from pychronix.codec import wire as wire_codec
 from pychronix.errors import (
     ChronixWarning,
     ClosedError,
@@ -67,6 +69,7 @@ class _Common(NamedTuple):
     timeout_ms: int
     clock: Callable[[], int] | None
     on_cycle: OnCycle | None
+    codec: Codec
 
 
 class _Wishes(NamedTuple):
@@ -105,6 +108,7 @@ def open_queue(
     timeout_ms: int = DEFAULT_TIMEOUT_MS,
     clock: Callable[[], int] | None = None,
     on_cycle: OnCycle | None = None,
+    codec: object = "wire",
     **options: Unpack[Chronicle3Options],
 ) -> Queue:
     """Opens the Chronicle Queue in the directory ``path``, of whatever format it is.
@@ -136,12 +140,14 @@ def open_queue(
     ``clock``: returns ns since 1970; decides the cycle of an append. Default: the system's.
     ``on_cycle(cycle, path, acquired)``: called when an appender or tailer of this queue has opened (True) or let go of
     (False) a roll file (Java: StoreFileListener), within the call that did so. If it raises, that is only warned of.
+    ``codec``: how ``append_value`` and ``values`` turn values into excerpts: a name, a struct.Struct, a NumPy dtype, a
+    construct struct, or an object with encode and decode (``pychronix.codec``). Stored nowhere.
 
     Raises NotFoundError (no queue there, and mode is not "a"), UsageError (an argument), UnsupportedFormatError (a
     format or release that cannot be read, or not be appended to), CorruptError, AccessError, LockedError,
     NotReadyError.
     """
-    common = _checked_common(path, mode, timeout_ms, clock, on_cycle)
+    common = _checked_common(path, mode, timeout_ms, clock, on_cycle, codec)
     kind = _wanted_format(common.path, format)
     if kind in ("vanilla", "indexed"):
         for option, value, default in (
@@ -181,6 +187,7 @@ def _checked_common(
     timeout_ms: int,
     clock: Callable[[], int] | None,
     on_cycle: OnCycle | None,
+    codec: object,
 ) -> _Common:
     """The arguments of every format if they make sense, before anything is touched."""
     text = os.fsdecode(path)
@@ -192,12 +199,13 @@ def _checked_common(
     for what, function in (("clock", clock), ("on_cycle", on_cycle)):
         if function is not None and not callable(function):
             raise TypeError(f"{what} is a callable, not {type(function).__name__}")
+    found = codec_of(codec)
     # Files are opened for as long as the queue is, and the process may change its directory meanwhile.
     try:
         text = os.path.abspath(text)
     except FileNotFoundError as cause:
         raise NotFoundError(f"cannot open {text}: the current directory was deleted", path=text) from cause
-    return _Common(text, mode, timeout_ms, clock, on_cycle)
+    return _Common(text, mode, timeout_ms, clock, on_cycle, found)
 
 
 def _check_range(what: str, number: int, low: int, high: int) -> None:
@@ -524,6 +532,8 @@ class Queue:
         self._timeout_ms = common.timeout_ms
         self._clock = common.clock
         self._on_cycle = common.on_cycle
+        # A fieldless queue has no names in its documents, whoever writes them.
+        self._codec = wire_codec("FIELDLESS_BINARY") if self._fieldless and common.codec.name == "wire" else common.codec
         self._lock = threading.Lock()
         self._children: Living[Appender | Tailer] = Living()
         self._closed = False
@@ -539,6 +549,11 @@ class Queue:
     def mode(self) -> str:
         """ "r", "a" or "r+", as it was opened."""
         return self._mode
+
+    @property
+    def codec(self) -> Codec:
+        """What ``append_value`` and ``values`` use, as it was opened with."""
+        return self._codec
 
     @property
     def format(self) -> str:

@@ -23,7 +23,7 @@ GLOBALS = {"holders", "listing_holders"}
 RANKS = [
     {"chronix_api"},
     {"cx_atomic", "cx_error", "cx_fault"},
-    {"cx_map", "cx_roll", "cx_wire"},
+    {"cx_map", "cx_roll", "cx_wire", "cx_columns"},
     {"cx_handle", "cx_listing"},
     {"cx_table", "cx_store"},
     {"cx5_queue", "cx3_vanilla", "cx3_indexed", "cx_api"},

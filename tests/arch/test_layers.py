@@ -27,8 +27,8 @@ LAYERS: dict[str, tuple[int, set[str]]] = {
     "formats": (3, {"formats"}),
     "codec": (3, set()),
     "table": (3, set()),
-    "appender": (3, set()),
-    "tailer": (3, set()),
+    "appender": (3, {"codec"}),
+    "tailer": (3, {"codec"}),
     "search": (3, set()),
     "methods": (3, set()),
     "queue": (4, set()),
@@ -44,7 +44,13 @@ LAYERS: dict[str, tuple[int, set[str]]] = {
 # The pure modules see no machine: bytes-like in, values out.
 PURE = {"errors", "rolling", "wire", "fields", "formats"}
 # Imports from outside the standard library, and the only modules that may have them.
-OUTSIDE = {"construct": {"formats"}, "numpy": {"fields"}, "watchdog": {"follow"}, "cffi": {"_boundary"}}
+OUTSIDE = {
+    "construct": {"formats"},
+    "numpy": {"fields", "wire", "codec"},
+    "pyarrow": {"wire"},
+    "watchdog": {"follow"},
+    "cffi": {"_boundary"},
+}
 # Only the boundary talks to the core.
 ONLY_BOUNDARY = "_native"
 # Only storey 3 is built on the public API alone.

@@ -22,26 +22,26 @@ PUBLIC = [
 
 OPEN_QUEUE = [
     "path", "mode", "format", "roll", "epoch_ms", "roll_time", "source_id", "block_size_bytes", "index_count",
-    "index_spacing", "timeout_ms", "clock", "on_cycle", "options",
+    "index_spacing", "timeout_ms", "clock", "on_cycle", "codec", "options",
 ]
 # fmt: on
 
 MEMBERS = {
     "Queue": """
-        appender chronicle3 close closed count cycle_at cycle_of cycle_of_file cycles date_of dialect epoch_ms file_name
-        find_match find_range first_cycle first_index format has_padding index index_of last_cycle last_index
+        appender chronicle3 close closed codec count cycle_at cycle_of cycle_of_file cycles date_of dialect epoch_ms
+        file_name find_match find_range first_cycle first_index format has_padding index index_of last_cycle last_index
         many_writers method_reader method_writer mode path path_of refresh roll_cycle roll_time sequence_of source_id
         start_ms table_store tailer timeout_ms wire_type writable
     """,
     "Appender": """
         append append_at append_document append_event append_many append_map append_padding append_records append_text
-        close closed cycle last_index lost_locks normalise_eofs pretouch queue recovered_locks sync writing
-        writing_document
+        append_value append_values close closed cycle last_index lost_locks normalise_eofs pretouch queue recovered_locks
+        sync writing writing_document
     """,
     "Tailer": """
         close closed cycle direction documents index is_meta last_read_index meta move_to_cycle move_to_index name queue
-        read read_document read_many read_records reading seek_date sequence spans state striding to_end to_start views
-        with_index
+        read read_document read_documents read_many read_records reading seek_date sequence spans state striding to_end
+        to_start values views with_index
     """,
     "Cycle": """
         closed count data_format first_index index_count index_spacing last_index name number path ready size_bytes
