@@ -36,7 +36,17 @@ from pychronix.wire.walking import (
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Content", "EventId", "as_mapping", "decode", "parse", "to_value", "wire_type_of"]
+__all__ = [
+    "Content",
+    "EventId",
+    "as_history",
+    "as_mapping",
+    "decode",
+    "parse",
+    "to_value",
+    "wire_type_of",
+    "with_type",
+]
 
 _EVENTS: Final = frozenset((codes.EVENT_NAME, codes.FIELD_NUMBER, codes.EVENT_OBJECT))
 _HISTORY: Final = "history"
@@ -233,7 +243,7 @@ def _typed(data: bytes, at: int, stop: int, depth: int) -> tuple[Any, int]:
     if name in COMPRESSIONS or data[end] == codes.TYPE_PREFIX or data[end] == codes.PADDING:
         raise _Unsure
     value, end = _READERS[data[end]](data, end, stop, depth)
-    return _with_type(name, value), end
+    return with_type(name, value), end
 
 
 def _block(data: bytes, start: int, end: int, stop: int, depth: int) -> Any:
@@ -385,7 +395,7 @@ class _Frame:
     def put(self, value: Any) -> None:
         names = self.names
         while names and names[-1][0] == "type":
-            value = _with_type(names.pop()[1], value)
+            value = with_type(names.pop()[1], value)
         if not names:
             self.items.append((False, None, value))
         elif names[-1][0] == "key":
@@ -429,7 +439,7 @@ def _of_pairs(pairs: list[tuple[Any, Any]], events: int) -> Content:
     """Content of names and values, the history apart; ``events`` of the names are events'."""
     history = None
     if pairs and pairs[0][0] in (_HISTORY, EventId(_HISTORY_ID)):
-        history = _as_history(pairs[0][1])
+        history = as_history(pairs[0][1])
         if history is not None:
             del pairs[0]
             events -= 1
@@ -438,7 +448,7 @@ def _of_pairs(pairs: list[tuple[Any, Any]], events: int) -> Content:
     return Content(("event" if len(pairs) == 1 else "events") if events > 0 else "fields", True, pairs, history)
 
 
-def _as_history(value: Any) -> History | None:
+def as_history(value: Any) -> History | None:
     """The history that a value is: read from bytes, or in the self-describing form (spec 8.9)."""
     if isinstance(value, Typed):
         value = value.value
@@ -470,7 +480,8 @@ def as_mapping(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     return found if len(found) == len(pairs) else Pairs(pairs)
 
 
-def _with_type(name: str, value: Any) -> Any:
+def with_type(name: str, value: Any) -> Any:
+    """What a value behind its type's name is: Typed, or the value where the name says no more than the value does."""
     if name in _BYTES_TYPES and type(value) is bytes:
         return value
     if name in _MAP_TYPES and value == []:
@@ -490,7 +501,7 @@ def parse(payload: Buffer, wire_type: str = "auto", limits: Limits = LIMITS) -> 
             return _of_text(data)
     elif kind == "RAW":
         return Content("raw", False, [data])
-    elif kind == "JSON" or kind == "YAML":
+    elif kind in ("JSON", "YAML", "TEXT"):
         return _from_text(_decoded(data), kind.lower())
     try:
         return _top(data, limits.depth)
@@ -526,7 +537,7 @@ _WIRE_TYPES: Final = {
     "DEFAULT_ZERO_BINARY": "BINARY",
     "FIELDLESS_BINARY": "BINARY",
     "COMPRESSED_BINARY": "BINARY",
-    "TEXT": "YAML",
+    "TEXT": "TEXT",
     "YAML": "YAML",
     "YAML_ONLY": "YAML",
     "JSON": "JSON",
@@ -580,7 +591,8 @@ def _of_text(data: bytes) -> Content:
 def _from_text(text: str, kind: str) -> Content:
     # Only documents of text need the reader of YAML.
     text_in = import_module("pychronix.wire.text_in")
-    value = text_in.parse_json(text) if kind == "json" else text_in.parse_yaml(text)
+    value = {"json": text_in.parse_json, "text": text_in.parse_text}.get(kind, text_in.parse_yaml)(text)
+    kind = "json" if kind == "json" else "yaml"
     if not isinstance(value, dict):
         return Content(kind, False, [value])
     pairs = list(value.pairs() if isinstance(value, Pairs) else value.items())

@@ -174,7 +174,7 @@ class Document:
 
     def dump(self) -> str:
         """Every byte explained: hex, what it is, and its value, a line for each item."""
-        text: str = import_module("pychronix.wire.explain").explain(self.payload)
+        text: str = import_module("pychronix.wire.explain").explain(self.payload, wire_type=self.wire_type)
         return text
 
     def _offset(self, path: str) -> int | None:

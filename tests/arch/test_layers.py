@@ -49,6 +49,7 @@ OUTSIDE = {
     "numpy": {"fields", "wire", "codec"},
     "pyarrow": {"wire"},
     "watchdog": {"follow"},
+    "yaml": {"wire"},
     "cffi": {"_boundary"},
 }
 # Only the boundary talks to the core.
