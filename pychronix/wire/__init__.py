@@ -6,8 +6,12 @@ in, values out. No class of Java is needed: an unknown type is a Typed.
 ``encoding`` makes documents of values, ``writing`` writes them item by item, ``scalars`` has the bytes of single items.
 ``text`` has Java's UTF-8 and stop-bit numbers, ``codes`` the table of codes, ``values`` what stands for values that Python
 has no word for, ``times`` the texts of times. ``walking`` knows the grammar; ``decoding`` reads it fast; ``document`` is
-one excerpt as a program sees it.
+one excerpt as a program sees it. ``yaml_out`` and ``json_out`` show documents as text, ``text_in`` reads it; they and
+PyYAML are imported when they are first used.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from pychronix.wire.decoding import decode
 from pychronix.wire.document import Document, ValueReader
@@ -17,6 +21,11 @@ from pychronix.wire.times import NanoDateTime, NanoTime
 from pychronix.wire.values import History, LongArray, Opaque, Pairs, Typed, TypeLiteral
 from pychronix.wire.walking import Limits, Token, walk
 from pychronix.wire.writing import ValueWriter, WireWriter
+
+if TYPE_CHECKING:
+    from pychronix.wire.json_out import to_json, value_to_json
+    from pychronix.wire.text_in import parse_json, parse_text, parse_yaml, parse_yaml_all
+    from pychronix.wire.yaml_out import to_yaml, value_to_yaml
 
 __all__ = [
     "Document",
@@ -43,7 +52,27 @@ __all__ = [
     "encode_map",
     "encode_text",
     "from_utf8",
+    "parse_json",
+    "parse_text",
+    "parse_yaml",
+    "parse_yaml_all",
     "stop_bit",
+    "to_json",
     "to_utf8",
+    "to_yaml",
+    "value_to_json",
+    "value_to_yaml",
     "walk",
 ]
+
+_LATE = {
+    **dict.fromkeys(("to_json", "value_to_json"), "json_out"),
+    **dict.fromkeys(("parse_json", "parse_text", "parse_yaml", "parse_yaml_all"), "text_in"),
+    **dict.fromkeys(("to_yaml", "value_to_yaml"), "yaml_out"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
