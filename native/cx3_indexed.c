@@ -100,7 +100,7 @@ static int32_t make_files(i3_queue *queue)
     char *slash = strrchr(parent, '/');
     if (slash != NULL && slash != parent) {
         *slash = 0;
-        int32_t code = cx_path_exists(parent) ? 0 : cx_make_directories(parent);
+        int32_t code = cx_path_exists(parent) ? 0 : cx_make_directories(parent, queue->base.settings.synchronous != 0);
         if (code < 0)
             return code;
     }

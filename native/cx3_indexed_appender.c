@@ -53,6 +53,14 @@ static int32_t check_block(const cx_file *file, const char *what, int64_t block)
                    "another block size, or cut short", (long long)file->size, what, (long long)block);
 }
 
+/* The names of the files, which were made with the journal. */
+static int32_t sync_directory(i3_appender *appender)
+{
+    int32_t code = appender->directory_synced ? 0 : cx_directory_sync(appender->queue->index_path);
+    appender->directory_synced = code == 0;
+    return code;
+}
+
 static int32_t open_files(i3_appender *appender)
 {
     const i3_queue *queue = appender->queue;
@@ -75,7 +83,9 @@ static int32_t open_files(i3_appender *appender)
                        "%lld", (long long)appender->at.end, (long long)appender->data.size);
     /* A full block counts as the next one from here on, as for a Java appender that opens the journal. */
     appender->block_end = (appender->at.end / queue->data_block + 1) * queue->data_block;
-    return cx_file_grow(&appender->data, appender->block_end);
+    if ((code = cx_file_grow(&appender->data, appender->block_end)) < 0)
+        return code;
+    return queue->base.settings.synchronous != 0 ? sync_directory(appender) : 0;
 }
 
 static int32_t open_appender(cx_appender *base)
@@ -115,6 +125,9 @@ static int32_t check_files(i3_appender *appender)
         code = cx_file_glance(&appender->index);
     if (code == 0)
         code = cx_file_glance(&appender->data);
+    if (code == 0 && (appender->index.deleted || appender->data.deleted))
+        code = cx_fail(CX_E_NOT_FOUND, appender->index.deleted ? appender->index.path : appender->data.path, -1, 0, "the file was deleted "
+                       "while this appender had it open: what it appended since is lost, and nothing was appended now");
     if (code == 0 && (appender->index.size < appender->at.line_at || appender->data.size < appender->at.end)) {
         const cx_file *file = appender->index.size < appender->at.line_at ? &appender->index : &appender->data;
         code = cx_fail(CX_E_CORRUPT, file->path, file->size, 0, "the file was truncated to %lld bytes", (long long)file->size);
@@ -296,13 +309,16 @@ static int64_t write_excerpt(i3_appender *appender, uint8_t *line, const void *d
     if (length > 0)
         memcpy(to, data, (size_t)length);
     CX_POINT("i3_payload_stored");
+    bool synchronous = appender->queue->base.settings.synchronous != 0;
+    if (synchronous && (code = cx_file_sync(&appender->data)) < 0)
+        return code;   /* nothing was published: the place is used again */
     int64_t number = appender->at.number;
     put_entry(appender, line, appender->at.end + length - appender->at.base);
     CX_POINT("i3_entry_published");
     base_next_line(appender, line);
     appender->base.info.last_index = number;
-    if (appender->queue->base.settings.synchronous != 0)
-        appender->flush_failed = flush(appender) < 0;   /* it is published: an error now would make the caller append it again */
+    /* It is published: an error now would make the caller append it again. */
+    appender->flush_failed = synchronous && cx_file_sync(&appender->index) < 0;
     return number;
 }
 
@@ -445,6 +461,8 @@ static int32_t append_padding(cx_appender *base)
     /* Java has the base of the line that follows written by now, we may as well. */
     if (at->k == 0)
         (void)open_line(appender, &line);
+    if (appender->queue->base.settings.synchronous != 0)
+        appender->flush_failed = flush(appender) < 0;
     return 0;
 }
 
@@ -453,9 +471,7 @@ static int32_t sync_journal(cx_appender *base)
     i3_appender *appender = (i3_appender *)base;
     appender->flush_failed = false;   /* all is flushed again */
     int32_t code = flush(appender);
-    if (code == 0 && !appender->directory_synced && (code = cx_directory_sync(appender->queue->index_path)) == 0)
-        appender->directory_synced = true;
-    return code;
+    return code < 0 ? code : sync_directory(appender);
 }
 
 static int64_t pretouch(cx_appender *base)

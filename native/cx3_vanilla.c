@@ -80,7 +80,8 @@ static int32_t open_queue(cx_queue *base)
     int32_t code = check_settings(queue);
     if (code < 0)
         return code;
-    if (base->settings.create != 0 && access(base->path, F_OK) != 0 && (code = cx_make_directories(base->path)) < 0)
+    if (base->settings.create != 0 && access(base->path, F_OK) != 0
+        && (code = cx_make_directories(base->path, base->settings.synchronous != 0)) < 0)
         return code;
     return cx_listing_open(&queue->listing);
 }

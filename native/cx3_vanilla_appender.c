@@ -19,6 +19,8 @@
 #define RUN_MAX 256
 /* Files left with unflushed messages that sync() still has to flush; of more, it flushes the file system. */
 #define UNSYNCED_MAX 48
+/* Index files of a journal are at least so long; shorter ones are being made, or were cut. */
+#define BLOCK_LEAST 1024
 #define PRETOUCH_DATA (512LL << 10)
 #define PRETOUCH_INDEX (64LL << 10)
 
@@ -41,6 +43,7 @@ typedef struct {
     bool directories_dirty;               /* files were made in the cycle since then */
     bool unsynced_lost;                   /* there were too many to keep */
     bool flush_failed;                    /* of something already published: said by the next call */
+    bool gone;                            /* the cycle's directory was seen to be deleted, and that was said */
     int32_t unsynced_count;
     int unsynced[UNSYNCED_MAX];           /* descriptors, in the order of flushing */
 } cx3_appender;
@@ -80,17 +83,35 @@ static void keep_directories(cx3_appender *appender)
     }
 }
 
+/* Flushes the files that were left, and the names of those that were made. What could not be flushed is kept. */
+static int32_t flush_kept(cx3_appender *appender)
+{
+    if (appender->base.info.cycle >= 0)
+        keep_directories(appender);   /* first, since there may be no room for them any more */
+    if (appender->unsynced_lost && syncfs(appender->queue->listing.fd) != 0)
+        return cx_fail_os(appender->queue->base.path, -1, "cannot flush the journal's file system to disk");
+    appender->unsynced_lost = false;
+    for (int32_t i = 0; i < appender->unsynced_count; i++) {
+        /* Not fdatasync, which may leave out a directory's new names. EINVAL: directories of some file systems. */
+        if (fsync(appender->unsynced[i]) != 0 && errno != EINVAL)
+            return cx_fail_os(appender->queue->base.path, -1, "cannot flush a file to disk");
+    }
+    for (; appender->unsynced_count > 0; appender->unsynced_count--)
+        close(appender->unsynced[appender->unsynced_count - 1]);
+    return 0;
+}
+
 /* A data file that no entry names goes again: its first message did not fit the disk. */
 static void close_data(cx3_appender *appender)
 {
-    if (appender->data.fd >= 0 && appender->write_at == 0)
+    if (appender->data.fd >= 0 && appender->write_at == 0 && !appender->data.deleted)
         unlink(appender->data.path);
     cx_file_close(&appender->data);
 }
 
 static void leave_data(cx3_appender *appender)
 {
-    if (appender->data.fd >= 0 && appender->data_dirty)
+    if (appender->data.fd >= 0 && appender->data_dirty && !appender->data.deleted)
         keep_for_sync(appender, dup(appender->data.fd));
     appender->data_dirty = false;
     close_data(appender);
@@ -98,7 +119,7 @@ static void leave_data(cx3_appender *appender)
 
 static void leave_index(cx3_appender *appender)
 {
-    if (appender->index.fd >= 0 && appender->index_dirty)
+    if (appender->index.fd >= 0 && appender->index_dirty && !appender->index.deleted)
         keep_for_sync(appender, dup(appender->index.fd));
     appender->index_dirty = false;
     cx_file_close(&appender->index);
@@ -110,6 +131,40 @@ static void leave_cycle(cx3_appender *appender)
     leave_index(appender);
     keep_directories(appender);
     appender->base.info.cycle = -1;
+    appender->gone = false;
+}
+
+/* Files of the cycle that is being appended to were deleted: what was stored into them is lost, and so would be what follows. The
+ * next append leaves them. */
+static int32_t say_gone(cx3_appender *appender, const char *path)
+{
+    appender->gone = true;
+    return cx_fail(CX_E_NOT_FOUND, path, -1, appender->base.info.cycle, "files of cycle %lld were deleted while this appender had them "
+                   "open: what it appended since is lost, nothing was appended now, and the next append takes the cycle as it then is",
+                   (long long)appender->base.info.cycle);
+}
+
+/* Whether the open files still have names. */
+static int32_t check_names(cx3_appender *appender)
+{
+    cx_file *files[] = {&appender->data, &appender->index};
+    for (int i = 0; i < 2; i++) {
+        int32_t code = files[i]->fd < 0 ? 0 : cx_file_measure(files[i]);
+        if (code == 0 && files[i]->fd >= 0 && files[i]->deleted)
+            code = say_gone(appender, files[i]->path);
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+/* The same, once in some milliseconds; without an index file nothing was appended. */
+static inline int32_t glance_at_names(cx3_appender *appender)
+{
+    cx_file *index = &appender->index;
+    int64_t before = index->checked_ms;
+    int32_t code = index->fd < 0 ? 0 : cx_file_glance(index);
+    return __builtin_expect(code < 0 || index->checked_ms == before, 1) ? code : check_names(appender);
 }
 
 static void close_appender(cx_appender *base)
@@ -142,14 +197,18 @@ static int32_t take_data_file(cx3_appender *appender, int64_t number)
     cx3_queue *queue = appender->queue;
     int64_t cycle = appender->base.info.cycle, most = 1LL << (queue->position_bits - queue->block_bits);
     char directory[CX_PATH_MAX], path[CX_PATH_MAX], prefix[32];
-    int32_t code = cx3_directory(queue, cycle, directory);
+    int32_t code = check_names(appender);
+    if (code < 0 || (code = cx3_directory(queue, cycle, directory)) < 0)
+        return code;
     leave_data(appender);
     snprintf(prefix, sizeof prefix, "data-%d-", appender->thread);
     for (int tries = 0; code >= 0 && tries < CREATE_TRIES; tries++) {
         if (number < 0) {
             code = cx3_highest(directory, prefix, INT32_MAX, &number);
+            if (code == CX_E_NOT_FOUND && appender->index.fd >= 0)
+                return say_gone(appender, directory);
             if (code == CX_E_NOT_FOUND) {   /* the first append of the cycle */
-                if ((code = cx_make_directories(directory)) == 0) {
+                if ((code = cx_make_directories(directory, false)) == 0) {
                     cx_listing_stale(&queue->listing);
                     CX_POINT("v3_directory_made");
                 }
@@ -191,10 +250,32 @@ static int32_t take_data_file(cx3_appender *appender, int64_t number)
     return 0;
 }
 
+/* Gives an index file its length, unless it has that of another block size: whose slots would then be counted wrong. One that was
+ * cut short is no power of two. */
+static int32_t check_length(cx_file *file, int64_t bytes)
+{
+    if (__builtin_expect(file->size == bytes, 1))
+        return 0;
+    int32_t code = cx_file_lock(file, 0, 0);   /* two makers of different sizes: one is told */
+    if (code < 0)
+        return code;
+    if ((code = cx_file_measure(file)) == 0) {
+        int64_t size = file->size;
+        if (size > bytes || (size < bytes && size >= BLOCK_LEAST && (size & (size - 1)) == 0))
+            code = cx_fail(CX_E_USAGE, file->path, size, size, "the journal's index files have %lld bytes, not %lld: another process "
+                           "began it meanwhile; opened anew, it is taken as it is", (long long)size, (long long)bytes);
+        else
+            code = cx_file_extend(file, bytes);
+    }
+    cx_file_unlock(file, 0, 0);
+    return code;
+}
+
 /* An index file of the appender's cycle, made if it is missing. */
 static int32_t open_index(cx3_appender *appender, int64_t number)
 {
     cx3_queue *queue = appender->queue;
+    int64_t bytes = queue->base.settings.index_block_bytes;
     char path[CX_PATH_MAX];
     leave_index(appender);
     if (number >= queue->files)
@@ -204,10 +285,10 @@ static int32_t open_index(cx3_appender *appender, int64_t number)
     if (code < 0 || (code = cx_file_open(&appender->index, path, true, true)) < 0)
         return code;
     appender->index.shared = true;
-    bool fresh = appender->index.size < queue->base.settings.index_block_bytes;
+    bool fresh = appender->index.size < bytes;
     if (fresh)
         CX_POINT("v3_index_created");
-    if ((code = map_block(&appender->index, queue->base.settings.index_block_bytes, &appender->slots)) < 0) {
+    if ((code = check_length(&appender->index, bytes)) < 0 || (code = map_block(&appender->index, bytes, &appender->slots)) < 0) {
         cx_file_close(&appender->index);
         return code;
     }
@@ -273,7 +354,9 @@ static int32_t enter(cx3_appender *appender, int64_t cycle)
     }
     if (cycle < 0 && (code = clock_cycle(appender, &cycle)) < 0)
         return code;
-    if (__builtin_expect(cycle != appender->base.info.cycle, 0)) {
+    if (cycle == appender->base.info.cycle && !appender->gone && (code = glance_at_names(appender)) < 0)
+        return code;
+    if (__builtin_expect(cycle != appender->base.info.cycle || appender->gone, 0)) {
         leave_cycle(appender);
         appender->base.info.cycle = cycle;
         appender->rolled = true;
@@ -347,10 +430,10 @@ static int32_t prepare_slot(cx3_appender *appender)
     int32_t code = 0;
     if (__builtin_expect(appender->index.fd < 0, 0))
         code = find_free_slot(appender);
-    if (code == 0 && appender->slot == queue->slots)
+    if (code == 0 && appender->slot == queue->slots && (code = check_names(appender)) == 0)
         code = open_index(appender, appender->file + 1);
     if (code < 0)
-        return code;
+        return code != CX_E_NOT_FOUND || appender->gone ? code : say_gone(appender, appender->data.path);
     if (__builtin_expect((appender->file << queue->slot_bits) + appender->slot >= queue->entries, 0))
         return cx_fail(CX_E_CYCLE_FULL, appender->index.path, -1, queue->entries, "cycle %lld already holds %lld messages, all that it can",
                        (long long)appender->base.info.cycle, (long long)queue->entries);
@@ -384,14 +467,12 @@ static int32_t publish(cx3_appender *appender, uint64_t entry, int64_t only, int
 }
 
 /* What is published next is on disk before it is (spec 2.12: an entry must not survive a crash that its data does not). */
-static int32_t flush_data(cx3_appender *appender)
+static int32_t flush_file(cx3_appender *appender, cx_file *file)
 {
-    return appender->queue->base.settings.synchronous != 0 ? cx_file_sync(&appender->data) : 0;
-}
-
-static int32_t flush_index(cx3_appender *appender)
-{
-    return appender->queue->base.settings.synchronous != 0 ? cx_file_sync(&appender->index) : 0;
+    if (__builtin_expect(appender->queue->base.settings.synchronous == 0, 1))
+        return 0;
+    int32_t code = cx_file_sync(file);
+    return code < 0 ? code : flush_kept(appender);
 }
 
 /* One message, in the first free slot or, with only >= 0, exactly there: 1, or 0 if that slot is another's; or a code. */
@@ -404,7 +485,7 @@ static int32_t put(cx3_appender *appender, const void *data, size_t length, int6
     store_record(appender, data, (int64_t)length);
     if (is_lost(&appender->data))
         return cx_file_lost(&appender->data);
-    if ((code = flush_data(appender)) < 0)
+    if ((code = flush_file(appender, &appender->data)) < 0)
         return code;   /* nothing was published: the place is used again */
     if ((code = publish(appender, entry_at(appender, appender->write_at), only, &sequence)) <= 0)
         return code;
@@ -412,7 +493,7 @@ static int32_t put(cx3_appender *appender, const void *data, size_t length, int6
     if (is_lost(&appender->index))
         return cx_file_lost(&appender->index);   /* the slot went nowhere */
     appender->base.info.last_index = cx_index_of(&appender->queue->base, appender->base.info.cycle, sequence);
-    appender->flush_failed |= flush_index(appender) < 0;   /* an error now would make the caller append it again */
+    appender->flush_failed |= flush_file(appender, &appender->index) < 0;   /* an error now would make the caller append it again */
     return 1;
 }
 
@@ -448,7 +529,7 @@ static int64_t put_run(cx3_appender *appender, const uint8_t *data, const uint32
     }
     int64_t end = appender->write_at;
     appender->write_at = begin;   /* until their slots say otherwise */
-    if (stored == 0 || (code = cx_file_lost(&appender->data)) < 0 || (code = flush_data(appender)) < 0)
+    if (stored == 0 || (code = cx_file_lost(&appender->data)) < 0 || (code = flush_file(appender, &appender->data)) < 0)
         return code;
     while (done < stored && (code = publish(appender, entries[done], *only, &sequence)) > 0) {
         *only = sequence + 1;
@@ -459,7 +540,7 @@ static int64_t put_run(cx3_appender *appender, const uint8_t *data, const uint32
         appender->write_at = done == stored ? end : (int64_t)(entries[done] - appender->entry) - 4;
         appender->base.info.last_index = cx_index_of(&appender->queue->base, appender->base.info.cycle, *only - 1);
         code = cx_file_lost(&appender->index);
-        appender->flush_failed |= code == 0 && flush_index(appender) < 0;
+        appender->flush_failed |= code == 0 && flush_file(appender, &appender->index) < 0;
     }
     *whole = done == stored;
     return code < 0 ? code : done;
@@ -537,22 +618,10 @@ static int32_t append_at(cx_appender *base, int64_t index, const void *data, siz
 static int32_t sync_journal(cx_appender *base)
 {
     cx3_appender *appender = (cx3_appender *)base;
-    cx3_queue *queue = appender->queue;
-    int32_t code = 0;
-    if (base->info.cycle >= 0)
-        keep_directories(appender);   /* first, since there may be no room for them any more */
+    int32_t code = flush_kept(appender);
     appender->flush_failed = false;   /* all is flushed again */
-    if (appender->unsynced_lost && syncfs(queue->listing.fd) != 0)
-        return cx_fail_os(queue->base.path, -1, "cannot flush the journal's file system to disk");
-    appender->unsynced_lost = false;
-    if ((code = cx_file_lost(&appender->data)) < 0 || (code = cx_file_lost(&appender->index)) < 0)
+    if (code < 0 || (code = check_names(appender)) < 0 || (code = cx_file_lost(&appender->data)) < 0 || (code = cx_file_lost(&appender->index)) < 0)
         return code;
-    for (int32_t i = 0; i < appender->unsynced_count; i++) {
-        if (fdatasync(appender->unsynced[i]) != 0 && errno != EINVAL)   /* EINVAL: directories of some file systems */
-            return cx_fail_os(queue->base.path, -1, "cannot flush a file to disk");
-    }
-    for (; appender->unsynced_count > 0; appender->unsynced_count--)
-        close(appender->unsynced[appender->unsynced_count - 1]);
     if (appender->data_dirty && (code = cx_file_sync(&appender->data)) == 0)
         appender->data_dirty = false;
     if (code == 0 && appender->index_dirty && (code = cx_file_sync(&appender->index)) == 0)

@@ -206,7 +206,7 @@ static int32_t open_queue(cx_queue *base)
     int32_t code = cx_roll_init(&queue->roll, queue->base.settings.format, ".cq4", queue->base.settings.length_ms, queue->base.settings.epoch_ms);
     if (code < 0)
         return code;
-    if (queue->base.settings.create != 0 && access(queue->base.path, F_OK) != 0 && (code = cx_make_directories(queue->base.path)) < 0)
+    if (queue->base.settings.create != 0 && access(queue->base.path, F_OK) != 0 && (code = cx_make_directories(queue->base.path, false)) < 0)
         return code;
     if ((code = cx_listing_open(&queue->listing)) < 0)
         return code;

@@ -126,12 +126,20 @@ void cx_file_close(cx_file *file)
     file->fd = -1;
 }
 
+/* Some file systems count no links: whether the path still leads to the file. */
+static bool is_named(const cx_file *file, const struct stat *facts)
+{
+    struct stat named;
+    return stat(file->path, &named) == 0 && named.st_ino == facts->st_ino && named.st_dev == facts->st_dev;
+}
+
 int32_t cx_file_measure(cx_file *file)
 {
     struct stat facts;
     if (fstat(file->fd, &facts) != 0)
         return cx_fail_os(file->path, -1, "cannot stat");
     file->size = facts.st_size;
+    file->deleted = facts.st_nlink == 0 && !is_named(file, &facts);
     file->checked_ms = cx_coarse_ms();
     return 0;
 }
@@ -445,15 +453,19 @@ int32_t cx_directory_sync(const char *path_in_it)
     return code;
 }
 
-int32_t cx_make_directories(const char *path)
+int32_t cx_make_directories(const char *path, bool durable)
 {
     char part[CX_PATH_MAX];
+    int32_t code;
     for (size_t at = 1; at <= strlen(path); at++) {
         if (path[at] != '/' && path[at] != 0)
             continue;
         snprintf(part, sizeof part, "%.*s", (int)at, path);
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+        bool made = mkdir(part, 0777) == 0;
+        if (!made && errno != EEXIST)
             return cx_fail_os(part, -1, "cannot make the directory");
+        if (made && durable && (code = cx_directory_sync(part)) < 0)
+            return code;
     }
     return 0;
 }

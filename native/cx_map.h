@@ -34,6 +34,7 @@ typedef struct {
     bool writable;
     int64_t size;                    /* last known length; refreshed before anything is called beyond the end */
     int64_t checked_ms;              /* coarse time at which size was last compared with the file */
+    bool deleted;                    /* its name was gone by then: what is stored into it will vanish with its descriptors */
     int64_t allocated_from, allocated_to; /* range known to have blocks */
     int64_t allocated_page[4];       /* single pages known to have blocks, a small ring */
     int32_t allocated_next;
@@ -52,7 +53,7 @@ int32_t cx_file_open(cx_file *file, const char *path, bool writable, bool create
 int32_t cx_file_create(cx_file *file, const char *path);
 /* Gives the descriptor and the windows back; the struct may be reused. */
 void cx_file_close(cx_file *file);
-/* Compares size with the file's. */
+/* Compares size with the file's, and sees whether it was deleted. */
 int32_t cx_file_measure(cx_file *file);
 /* The same, but at most once in some milliseconds: cheap enough for each call of a hot path. */
 int32_t cx_file_glance(cx_file *file);
@@ -124,8 +125,8 @@ int32_t cx_file_sync(cx_file *file);
 /* Directory entry of the file on disk. */
 int32_t cx_directory_sync(const char *path_in_it);
 
-/* mkdir -p. */
-int32_t cx_make_directories(const char *path);
+/* mkdir -p; durable: what it made is on disk. */
+int32_t cx_make_directories(const char *path, bool durable);
 bool cx_path_exists(const char *path);
 /* Renames to a name that is free: 1; 0 if it is taken (or the file system cannot tell); or a code. */
 int32_t cx_rename_new(const char *from, const char *to);

@@ -503,9 +503,11 @@ def _block(
                 longest = max(longest, length)
                 if length == 0:
                     fresh = entry.path
+            elif _DATA_FILE.fullmatch(entry.name):  # Made before the index file that its first record is entered in.
+                fresh = entry.path
     if longest == 0 and fresh is not None and option not in options:
         raise NotReadyError(
-            "another process is just making the journal's first file, whose length tells the block size",
+            "another process is just making the journal's first files, whose length tells the block size",
             path=fresh,
             hint=f"if that process has died: give {option}",
         )

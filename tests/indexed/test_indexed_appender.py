@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from build_variants import environment
+from fix_disk import flushes
 from fix_java3 import Java3Peer
 from indexed_kit import Shape, assert_same_files, both_files, data_file, index_file, message, read_journal
 
@@ -295,6 +297,56 @@ def test_synchronous_and_sync(tmp_path: Path) -> None:
         assert appender.append(b"durable", durable=True) == 21
         appender.sync()
         assert appender.last_index == 21
+
+
+FLUSHED = """
+queue = px.open_queue(sys.argv[1], "a", format="indexed", index_block_bytes=4096, data_block_bytes=4096, reserve_bytes=0,
+                      synchronous=True)
+appender = queue.appender()
+note("opened")
+one, two = lambda: appender.append(b"one"), lambda: appender.append(b"two")
+for call in (one, two, lambda: appender.append_many([b"x"] * 20)[0]):
+    try:
+        note(f"appended {call()}")
+    except px.ChronixError as error:
+        note(f"failed {type(error).__name__}")
+    note(f"read {len(list(queue.tailer()))}")
+"""
+DATA, INDEX = "fdatasync some/q.data", "fdatasync some/q.index"
+
+
+def test_a_synchronous_append_is_on_disk_with_the_names_of_its_files(tmp_path: Path) -> None:
+    """The journal's own files and directory before anything is appended; an excerpt before the entry that speaks of it."""
+    assert flushes(FLUSHED, tmp_path, tmp_path / "some" / "q") == [
+        f"fsync {tmp_path}", "fsync some", "opened",
+        DATA, INDEX, "appended 0", "read 1",
+        DATA, INDEX, "appended 1", "read 2",
+        DATA, INDEX, "appended 2", "read 22",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("fail_at, said", [
+    (3, ["failed SystemCallError", "read 0", "appended 0", "read 1", "appended 1", "read 21"]),
+    (4, ["appended 0", "read 1", "failed SystemCallError", "read 1", "appended 1", "read 21"]),
+])  # fmt: skip
+def test_a_flush_that_fails_is_said(tmp_path: Path, fail_at: int, said: list[str]) -> None:
+    """Of the excerpt: nothing was appended. Of its entry: it is visible, and the next call says that it may not last."""
+    lines = flushes(FLUSHED, tmp_path, tmp_path / "some" / "q", fail_at=fail_at)
+    assert said == [line for line in lines[lines.index("opened") + 1 :] if line not in (DATA, INDEX)]
+
+
+@pytest.mark.parametrize("file", [index_file, data_file])
+def test_deleted_files_are_seen(tmp_path: Path, file: Callable[[Path], Path]) -> None:
+    with SHAPE.ours(tmp_path / "q") as queue, queue.appender() as appender:
+        appender.append(b"lost")
+        file(tmp_path / "q").unlink()
+        give_up = time.monotonic() + 30
+        with pytest.raises(px.NotFoundError, match="deleted while this appender had it open") as caught:
+            while time.monotonic() < give_up:
+                appender.append(b"lost")
+        assert caught.value.path == str(file(tmp_path / "q"))
+        with pytest.raises(px.NotFoundError):
+            appender.append(b"never")
 
 
 def test_pretouch_makes_room_ahead(tmp_path: Path) -> None:

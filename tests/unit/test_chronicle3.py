@@ -219,3 +219,15 @@ def test_a_first_file_without_length_is_waited_for(tmp_path: Path) -> None:
         assert queue.chronicle3 is not None
         assert 64 * KIB == queue.chronicle3.data_block_bytes
     growing.join()
+
+
+def test_a_first_index_file_is_waited_for(tmp_path: Path) -> None:
+    """An appender makes its data file first: until the index file is there, too, its size is anybody's guess."""
+    leaf(tmp_path / "q", "20240305", index_bytes=4 * KIB)
+    index = tmp_path / "q" / "20240305" / "index-0"
+    index.rename(tmp_path / "kept")
+    with pytest.raises(NotReadyError, match="give index_block_bytes"):
+        px.open_queue(tmp_path / "q", timeout_ms=20)
+    assert 8 * KIB == settings(tmp_path / "q", index_block_bytes=8 * KIB).index_block_bytes
+    leaf(tmp_path / "q", "20240304", index_bytes=KIB)  # Another day's tells it as well.
+    assert KIB == settings(tmp_path / "q").index_block_bytes
