@@ -179,12 +179,12 @@ def test_truncation_under_an_open_tailer_and_appender(make: Make, path: Path) ->
         assert error.path == str(path / TODAY / "data-9-0")
     assert found == [b"%d" % number for number in range(1, 1 + len(found))] and len(found) < 5999
     os.truncate(path / TODAY / "index-0", 0)
-    for _ in range(3):
-        try:
-            appender.append_many([b"x"] * 2000)
-        except ChronixError:
-            break
+    for append in (lambda: appender.append(b"x"), lambda: appender.append_many([b"x"] * 2000), appender.sync):
+        with pytest.raises(CorruptError, match="truncated") as caught:
+            append()
+        assert caught.value.path in (str(path / TODAY / "data-9-0"), str(path / TODAY / "index-0"))
     everything(queue)
+    assert list(queue.tailer()) == []  # An index without entries: nothing was added to it.
 
 
 @pytest.mark.parametrize("batched", [False, True])
