@@ -16,8 +16,10 @@ from pychronix._native import ffi, lib
 
 STUB = ast.parse((Path(pychronix.__file__).parent / "_native.pyi").read_text())
 CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
-# A struct's class begins its docstring with the struct's name.
-STRUCTS = {(ast.get_docstring(node) or "").partition(":")[0]: name for name, node in CLASSES.items()}
+# A struct's class begins its docstring with the struct's name. What Python never looks into has none: it is CData.
+STRUCTS = {
+    words[0]: name for name, node in CLASSES.items() if (words := (ast.get_docstring(node) or "").split(":"))[1:]
+}
 FUNCTIONS = {node.name: node for node in CLASSES["_Lib"].body if isinstance(node, ast.FunctionDef)}
 
 
@@ -34,7 +36,7 @@ def words_for(ctype: Any) -> set[str]:
     if ctype.kind == "primitive":
         return {"int", "Handle"} if ctype.cname == "uintptr_t" else {"int"}
     if ctype.kind == "pointer" and ctype.item.kind == "struct":
-        return {STRUCTS[ctype.item.cname]}
+        return {STRUCTS.get(ctype.item.cname, "CData")}
     return {"CData", "bytes", "Data", "bytes | CData", "Any"}
 
 
@@ -48,7 +50,7 @@ def test_the_names() -> None:
     header = {name for name in dir(lib) if isinstance(getattr(lib, name), int)}
     assert header == set(fields_of("_Lib"))
     assert set(dir(lib)) - header == set(FUNCTIONS)
-    assert set(ffi.list_types()[0]) == {name for name in STRUCTS if name.startswith("cx_")}
+    assert {name for name in STRUCTS if name.startswith("cx_")} <= set(ffi.list_types()[0])
     assert ffi.list_types()[1:] == ([], [])
 
 
@@ -62,7 +64,7 @@ def test_the_arguments_and_the_result_of(name: str) -> None:
     assert stub.returns is not None and ast.unparse(stub.returns) in words_for(header.result)
 
 
-@pytest.mark.parametrize("name", ffi.list_types()[0])
+@pytest.mark.parametrize("name", [name for name in STRUCTS if name.startswith("cx_")])
 def test_the_members_of(name: str) -> None:
     stub, header = fields_of(STRUCTS[name]), dict(ffi.typeof(name).fields)
     assert list(stub) == list(header)
