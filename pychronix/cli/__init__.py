@@ -14,7 +14,7 @@ Rules
 
 The modules: ``shell`` is the ground (output, errors, lines), ``options`` says what commands share and which queue is
 meant, ``showing`` how a message is printed, ``reading`` which are (cat, tail), ``appending`` what becomes an excerpt,
-``network`` serves and copies, ``info`` tells facts.
+``network`` serves and copies, ``info`` tells facts, ``fql`` prints Cassandra's logs.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from collections.abc import Sequence
 import pychronix as px
 from pychronix.cli.appending import APPEND
 from pychronix.cli.checking import VERIFY
+from pychronix.cli.fql import FQL
 from pychronix.cli.info import INFO
 from pychronix.cli.network import REPLICATE, SERVE
 from pychronix.cli.reading import CAT, TAIL
@@ -113,4 +114,4 @@ class _Version(argparse.Action):
 
 
 # What there is, in the order of the help. A command and its options stand in the module that decides what it does.
-COMMANDS = (CAT, TAIL, INFO, VERIFY, APPEND, SERVE, REPLICATE)
+COMMANDS = (CAT, TAIL, INFO, VERIFY, APPEND, SERVE, REPLICATE, FQL)

@@ -34,7 +34,7 @@ LAYERS: dict[str, tuple[int, set[str]]] = {
     "queue": (4, set()),
     "inspect": (4, set()),
     "follow": (5, set()),
-    "cassandra": (6, set()),
+    "cassandra": (7, {"cassandra", "__init__"}),
     "tcp": (6, {"tcp"}),
     "__init__": (7, set()),
     "cli": (8, {"cli"}),

@@ -330,7 +330,8 @@ _PROVENANCE = """\
 
 Every file here was written by real Java Chronicle Queue (`net.openhft:chronicle-queue` of Maven Central), by the
 command below, and by nothing else. **Do not edit one**: change `tests/java/make_fixtures.py` and run it. A test that
-needs a damaged queue damages its own copy. (Journals of Chronicle 3 are in `v3/`, with a PROVENANCE.md of their own.)
+needs a damaged queue damages its own copy. (Journals of Chronicle 3 are in `v3/`, Cassandra's
+logs in `cassandra/`, each with a PROVENANCE.md of their own.)
 
 ```sh
 python3 tests/java/make_fixtures.py             # all of them; give names to make some

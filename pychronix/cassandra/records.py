@@ -1,0 +1,378 @@
+"""What stands in a record of a Cassandra log, as frozen dataclasses.
+
+The decision hidden here is the form of a record: fields of Wire (``BinLog``, ``FullQueryLogger``, ``BinAuditLogger``),
+in which the options of a query are bytes of the native protocol (``QueryOptions.codec``) and an audit entry is text
+(``AuditLogEntry.getLogString``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+from pychronix.cassandra.cql import EPOCH, ByteReader, Value
+from pychronix.errors import CodecError, WireError
+from pychronix.wire import decode
+
+VERSION = 0
+"""The one record version there is (``FullQueryLogger.CURRENT_VERSION``)."""
+
+_LONG_MIN = -(1 << 63)
+_INT_MIN = -(1 << 31)
+
+
+# --- records ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class QueryOptions:
+    """What a client sent along with a query (native protocol, ``<query_parameters>``). None: the client did not say.
+
+    Without a ``serial_consistency`` Cassandra takes SERIAL. ``timestamp`` is in microseconds since 1970, ``names``
+    are those of named values, ``paging_state`` is Cassandra's own.
+    """
+
+    consistency: str
+    values: tuple[Value, ...] = ()
+    names: tuple[str, ...] | None = None
+    skip_metadata: bool = False
+    page_size: int | None = None
+    paging_state: bytes | None = None
+    serial_consistency: str | None = None
+    timestamp: int | None = None
+    keyspace: str | None = None
+    now_in_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    index: int
+    path: str
+    time_ms: int
+
+    @property
+    def time(self) -> datetime.datetime | None:
+        """The moment in UTC; None beyond the years 1 to 9999."""
+        try:
+            return EPOCH + datetime.timedelta(milliseconds=self.time_ms)
+        except OverflowError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _FqlRecord(_Record):
+    protocol_version: int
+    options: QueryOptions
+    generated_timestamp: int | None
+    generated_now_in_seconds: int | None
+    keyspace: str | None
+
+    @property
+    def consistency(self) -> str:
+        return self.options.consistency
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRecord(_FqlRecord):
+    """A query that succeeded. ``time_ms`` is when it began, ``keyspace`` the session's (``USE``), if any.
+
+    ``generated_timestamp`` (microseconds) and ``generated_now_in_seconds`` are what the coordinator took, where it had
+    to. ``path`` is the log's directory.
+    """
+
+    query: str
+
+    type: ClassVar[str] = "single-query"
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The bound values, as bytes of their types."""
+        return self.options.values
+
+    @property
+    def statements(self) -> tuple[tuple[str, tuple[Value, ...]], ...]:
+        """The query with its values: as of a batch, so that both can be read alike."""
+        return ((self.query, self.options.values),)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord(_FqlRecord):
+    """A batch that succeeded: LOGGED, UNLOGGED or COUNTER. See `QueryRecord`."""
+
+    batch_type: str
+    queries: tuple[str, ...]
+    values: tuple[tuple[Value, ...], ...]
+
+    type: ClassVar[str] = "batch"
+
+    @property
+    def statements(self) -> tuple[tuple[str, tuple[Value, ...]], ...]:
+        """Each query with its values."""
+        return tuple(zip(self.queries, self.values, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord(_Record):
+    """A line of the audit log. ``message`` is all of it; the rest is what stands in it, None where it does not.
+
+    ``event`` is an ``AuditLogEntryType`` (SELECT, LOGIN_ERROR ...), ``host`` the node, ``source`` and ``port`` the
+    client, ``batch`` the id that the statements of a batch share. ``time_ms`` is 0 if the message has another form.
+    """
+
+    message: str
+    user: str | None = None
+    host: str | None = None
+    source: str | None = None
+    port: int | None = None
+    event: str | None = None
+    category: str | None = None
+    batch: uuid.UUID | None = None
+    keyspace: str | None = None
+    scope: str | None = None
+    operation: str | None = None
+
+    type: ClassVar[str] = "audit"
+
+    @property
+    def statements(self) -> tuple[tuple[str, tuple[Value, ...]], ...]:
+        """The operation, which has its values in its text, if any."""
+        return () if self.operation is None else ((self.operation, ()),)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownRecord(_Record):
+    """An excerpt that is no record known here, or a damaged one. ``time_ms`` is that of the record before it."""
+
+    payload: bytes
+    reason: str
+
+    type: ClassVar[str] = "unknown"
+    keyspace: ClassVar[None] = None
+    statements: ClassVar[tuple[tuple[str, tuple[Value, ...]], ...]] = ()
+
+
+Record: TypeAlias = "QueryRecord | BatchRecord | AuditRecord | UnknownRecord"
+
+
+class NotARecordError(Exception):
+    """What is wrong with an excerpt, in words."""
+
+
+def decode_record(payload: bytes, index: int = 0, path: str = "") -> QueryRecord | BatchRecord | AuditRecord:
+    """The record in an excerpt. Raises CodecError, with its ``index``, if there is none that is known here."""
+    try:
+        return read_record(payload, index, path)
+    except NotARecordError as error:
+        wrong = CodecError(f"cannot read record {index:#x} of a Cassandra log: {error}", path=path or None)
+        wrong.index = index
+        raise wrong from error.__cause__
+
+
+def read_record(payload: bytes, index: int, path: str) -> QueryRecord | BatchRecord | AuditRecord:
+    fields = _fields(payload)
+    version = _int(fields, "version")
+    if version != VERSION:
+        raise NotARecordError(f"its version is {version}, and {VERSION} is the only one known")
+    kind = _text(fields, "type")
+    if kind == AuditRecord.type:
+        return _audit_record(_needed(fields, "message"), index, path)
+    if kind not in (QueryRecord.type, BatchRecord.type):
+        raise NotARecordError(f"its type is {kind!r}, and none that is known")
+    protocol = _int(fields, "protocol-version")
+    now = _int(fields, "generated-now-in-seconds")
+    timestamp = _int(fields, "generated-timestamp")
+    common = (
+        index,
+        path,
+        _int(fields, "query-start-time"),
+        protocol,
+        _decode_options(_one(fields, "query-options", bytes), protocol),
+        None if timestamp == _LONG_MIN else timestamp,
+        None if now in (_LONG_MIN, _INT_MIN) else now,
+        _text(fields, "keyspace") if "keyspace" in fields else None,
+    )
+    if kind == QueryRecord.type:
+        return QueryRecord(*common, _needed(fields, "query"))
+    queries = _counted_list(_Values(fields, "queries"), str)
+    values = _Values(fields, "values")
+    lists = tuple(tuple(_counted_list(values, bytes, last=False)) for _ in range(values.count()))
+    values.end()
+    if len(lists) != len(queries):
+        raise NotARecordError(f"it has {len(queries)} queries and {len(lists)} lists of values")
+    return BatchRecord(*common, _needed(fields, "batch-type"), tuple(queries), lists)
+
+
+def _fields(payload: bytes) -> dict[str, list[Any]]:
+    """The values that stand after each name: the queries and values of a batch are many after one."""
+    try:
+        document = decode(payload, wire_type="BINARY_LIGHT")
+    except WireError as error:
+        raise NotARecordError(str(error)) from error
+    if isinstance(document, dict):
+        return {name: [value] for name, value in document.items()}
+    fields: dict[str, list[Any]] = {}
+    if not isinstance(document, list):
+        return fields
+    # Values without a name make a document a list, in which a name with its first value is a mapping of one.
+    values: list[Any] = []
+    for item in document:
+        if isinstance(item, dict):
+            for name, value in item.items():
+                values = fields[name] = [value]
+        else:
+            values.append(item)
+    return fields
+
+
+def _one(fields: Mapping[str, list[Any]], name: str, kind: type) -> Any:
+    values = fields.get(name)
+    if not values:
+        raise NotARecordError(f"it has no field {name!r}")
+    if not isinstance(values[0], kind):
+        raise NotARecordError(f"its field {name!r} is of type {type(values[0]).__name__}, not {kind.__name__}")
+    return values[0]
+
+
+def _int(fields: Mapping[str, list[Any]], name: str) -> int:
+    value = _one(fields, name, object)
+    # Java writes a long that a float can hold as one.
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise NotARecordError(f"its field {name!r} is of type {type(value).__name__}, not int")
+    return value
+
+
+def _text(fields: Mapping[str, list[Any]], name: str) -> str | None:
+    value = _one(fields, name, object)
+    if value is not None and not isinstance(value, str):
+        raise NotARecordError(f"its field {name!r} is of type {type(value).__name__}, not str")
+    return value
+
+
+def _needed(fields: Mapping[str, list[Any]], name: str) -> str:
+    text: str = _one(fields, name, str)
+    return text
+
+
+class _Values:
+    """The values after one name, taken one after the other."""
+
+    def __init__(self, fields: Mapping[str, list[Any]], name: str) -> None:
+        if name not in fields:
+            raise NotARecordError(f"it has no field {name!r}")
+        self._name = name
+        self._values = fields[name]
+        self._at = 0
+
+    def take(self, kind: type) -> Any:
+        if self._at == len(self._values):
+            raise NotARecordError(f"its {self._name} end too early, after {self._at}")
+        value = self._values[self._at]
+        if not isinstance(value, kind):
+            raise NotARecordError(f"among its {self._name} is a {type(value).__name__} where a {kind.__name__} belongs")
+        self._at += 1
+        return value
+
+    def count(self) -> int:
+        count: int = self.take(int)
+        if not 0 <= count <= len(self._values) - self._at:
+            raise NotARecordError(f"its {self._name} are too few for a count of {count}")
+        return count
+
+    def end(self) -> None:
+        if self._at != len(self._values):
+            raise NotARecordError(f"its {self._name} go on after the last one")
+
+
+def _counted_list(values: _Values, kind: type, *, last: bool = True) -> list[Any]:
+    items = [values.take(kind) for _ in range(values.count())]
+    if last:
+        values.end()
+    return items
+
+
+# AuditLogEntry.getLogString: in this order, what is unknown left out; names and the operation may hold anything.
+_AUDIT = re.compile(
+    r"user:(?P<user>.*?)\|host:(?P<host>.*?)\|source:(?P<source>.*?)(?:\|port:(?P<port>[0-9]+))?"
+    r"\|timestamp:(?P<time>-?[0-9]+)\|type:(?P<event>\w+)\|category:(?P<category>\w+)"
+    r"(?:\|batch:(?P<batch>[0-9a-f-]{36}))?(?:\|ks:(?P<keyspace>.*?))?(?:\|scope:(?P<scope>.*?))?"
+    r"(?:\|operation:(?P<operation>.*))?",
+    re.DOTALL,
+)
+
+
+def _audit_record(message: str, index: int, path: str) -> AuditRecord:
+    found = _AUDIT.fullmatch(message)
+    if found is None:
+        return AuditRecord(index, path, 0, message)
+    facts: dict[str, Any] = found.groupdict()
+    time_ms = int(facts.pop("time"))
+    facts["port"] = None if facts["port"] is None else int(facts["port"])
+    with contextlib.suppress(ValueError):
+        facts["batch"] = None if facts["batch"] is None else uuid.UUID(facts["batch"])
+    return AuditRecord(index, path, time_ms, message, **facts)
+
+
+# --- query options ---------------------------------------------------------------------------------------------------
+
+_CONSISTENCY = (
+    "ANY", "ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_QUORUM", "EACH_QUORUM", "SERIAL", "LOCAL_SERIAL", "LOCAL_ONE",
+    "NODE_LOCAL",
+)  # fmt: skip
+# Flags of <query_parameters>; from version 5 of the protocol on they are an int, before that a byte.
+_VALUES, _SKIP_METADATA, _PAGE_SIZE, _PAGING_STATE, _SERIAL, _TIMESTAMP, _NAMES, _KEYSPACE, _NOW = (
+    1 << bit for bit in range(9)
+)
+
+
+def _decode_options(data: bytes, protocol: int) -> QueryOptions:
+    """As ``QueryOptions.codec`` encodes them (native protocol 4.1.4)."""
+    try:
+        return _read_options(ByteReader(data), protocol)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise NotARecordError(f"its query options are damaged: {error}") from error
+
+
+def _read_options(reader: ByteReader, protocol: int) -> QueryOptions:
+    consistency = _consistency(reader)
+    flags = reader.number(4 if protocol >= 5 else 1, signed=False)
+    if flags >= 2 * _NOW:
+        raise ValueError(f"unknown flags {flags:#x}")
+    names: list[str] = []
+    values: list[Value] = []
+    if flags & _VALUES:
+        for _ in range(reader.number(2, signed=False)):
+            if flags & _NAMES:
+                names.append(reader.text())
+            values.append(reader.value())
+    page_size = reader.number(4) if flags & _PAGE_SIZE else None
+    paging_state = reader.value() if flags & _PAGING_STATE else None
+    options = QueryOptions(
+        consistency,
+        tuple(values),
+        tuple(names) if flags & _VALUES and flags & _NAMES else None,
+        bool(flags & _SKIP_METADATA),
+        page_size,
+        paging_state if isinstance(paging_state, bytes) else None,
+        _consistency(reader) if flags & _SERIAL else None,
+        reader.number(8) if flags & _TIMESTAMP else None,
+        reader.text() if flags & _KEYSPACE else None,
+        # An int that 5.0 takes as unsigned, so that it lasts until 2106.
+        reader.number(4, signed=False) if flags & _NOW else None,
+    )
+    if reader.rest():
+        raise ValueError(f"{reader.rest()} bytes are left after the last one")
+    return options
+
+
+def _consistency(reader: ByteReader) -> str:
+    code = reader.number(2, signed=False)
+    if code >= len(_CONSISTENCY):
+        raise ValueError(f"unknown consistency level {code}")
+    return _CONSISTENCY[code]
