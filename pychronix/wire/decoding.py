@@ -254,9 +254,13 @@ def _block(data: bytes, start: int, end: int, stop: int, depth: int) -> Any:
     code = data[start]
     if code == codes.U8_ARRAY:
         return data[start + 1 : end]
-    if codes.FIELD_NAME0 <= code < codes.STRING0 or code == codes.EVENT_NAME:
+    if codes.FIELD_NAME0 <= code < codes.STRING0:
+        if data.find(0, start + 1, start + 1 + code - codes.FIELD_NAME0) >= 0:
+            raise _Unsure
         return _mapping(data, start, end, depth - 1)
-    if code >= codes.STRING0 or code < codes.BYTES_LENGTH8 or _READERS[code] is not _unusual:
+    if code == codes.EVENT_NAME:
+        return _mapping(data, start, end, depth - 1)
+    if _READERS[code] is not _unusual:
         return _sequence(data, start, end, depth - 1)
     raise _Unsure
 

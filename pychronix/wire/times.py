@@ -81,6 +81,9 @@ class NanoTime(datetime.time):
     def __eq__(self, other: object) -> bool:
         return super().__eq__(other) is True and self.nanosecond == getattr(other, "nanosecond", 0)
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     def __lt__(self, other: datetime.time) -> bool:
         equal = super().__eq__(other) is True
         return self.nanosecond < getattr(other, "nanosecond", 0) if equal else super().__lt__(other)
@@ -149,6 +152,9 @@ class NanoDateTime(datetime.datetime):
 
     def __eq__(self, other: object) -> bool:
         return super().__eq__(other) is True and self.nanosecond == getattr(other, "nanosecond", 0)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     def __lt__(self, other: datetime.datetime) -> bool:  # type: ignore[override]
         equal = super().__eq__(other) is True

@@ -7,8 +7,8 @@ Rules
 - A level is the payload itself or the content of a block. In a block that starts with a name every value has a name, in
   any other block none has. At the top both may stand, and a name may be the last thing there is.
 - What a class wrote as raw bytes (Java: BytesMarshallable) is in a block like any other. A block that cannot be read to
-  its end is therefore one ``Opaque`` value, unless its first item is a field whose name is an identifier: then it is
-  Wire, and damaged.
+  its end, or starts with a field that has NUL in its name, is therefore one ``Opaque`` value; unless its first item is a
+  field whose name is an identifier: then it is Wire, and damaged.
 - No recursion, no look back: time and memory are linear in the payload, and what is inflated has a limit.
 """
 
@@ -269,6 +269,8 @@ class _Walker:
             name = str(self._data[start:stop], "latin-1")
             if not level.named and _IDENTIFIER.fullmatch(name):
                 level.is_wire = True
+            elif not (level.named or level.is_wire) and "\0" in name and code >= codes.FIELD_NAME0:
+                self._fail("a name with NUL in it")
         kind = "event" if code == codes.EVENT_NAME else "key" if code == codes.EVENT_OBJECT else "field"
         self._tokens.append(Token(kind, name, code, at, stop))
         self._at = stop
@@ -427,13 +429,13 @@ class _Walker:
         length, start = self._stop_bit(at)
         if length < 0:
             if length != -1:
-                self._fail(f"a text of length {length}", at)
+                self._fail(f"a text of length {length}")
             return None, start
         return self._text(start, start + length, self._level.stop), start + length
 
     def _text(self, start: int, stop: int, limit: int) -> str:
         if stop > limit:
-            self._fail(f"a text of {stop - start} bytes, and {limit - start} are left", start)
+            self._fail(f"a text of {stop - start} bytes, and {limit - start} are left")
         raw = self._data[start:stop]
         try:
             return raw.decode()
@@ -442,7 +444,7 @@ class _Walker:
         try:
             return from_utf8(raw)
         except EncodingError as cause:
-            raise WireError(f"cannot read a document: {cause.message}", offset=start) from cause
+            raise WireError(f"cannot read a document: {cause.message}", offset=self._at) from cause
 
 
 def stop_bit_at(data: bytes, at: int, stop: int) -> tuple[int, int]:
