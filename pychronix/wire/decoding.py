@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from struct import Struct
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -593,8 +592,9 @@ def _of_text(data: bytes) -> Content:
 
 
 def _from_text(text: str, kind: str) -> Content:
-    # Only documents of text need the reader of YAML.
-    text_in = import_module("pychronix.wire.text_in")
+    # Only documents of text need their readers.
+    from pychronix.wire import text_in
+
     value = {"json": text_in.parse_json, "text": text_in.parse_text}.get(kind, text_in.parse_yaml)(text)
     kind = "json" if kind == "json" else "yaml"
     if not isinstance(value, dict):

@@ -16,7 +16,6 @@ import enum
 import math
 import re
 import uuid
-from importlib import import_module
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -164,13 +163,15 @@ class Document:
 
     def to_yaml(self) -> str:
         """The document as YAML, with the values that Java's text shows; Java and PyYAML read it."""
-        text: str = import_module("pychronix.wire.yaml_out").to_yaml(self.payload, wire_type=self.wire_type)
-        return text
+        from pychronix.wire.yaml_out import to_yaml
+
+        return to_yaml(self.payload, wire_type=self.wire_type)
 
     def to_json(self) -> str:
         """The document as one line of JSON."""
-        text: str = import_module("pychronix.wire.json_out").to_json(self.payload, wire_type=self.wire_type)
-        return text
+        from pychronix.wire.json_out import to_json
+
+        return to_json(self.payload, wire_type=self.wire_type)
 
     def dump(self) -> str:
         """Every byte explained: hex, what it is, and its value, a line for each item."""
