@@ -175,8 +175,9 @@ class Document:
 
     def dump(self) -> str:
         """Every byte explained: hex, what it is, and its value, a line for each item."""
-        text: str = import_module("pychronix.wire.explain").explain(self.payload, wire_type=self.wire_type)
-        return text
+        from pychronix.wire.explain import explain
+
+        return explain(self.payload, wire_type=self.wire_type)
 
     def _offset(self, path: str) -> int | None:
         """Where the value of the path's first name begins; None in a payload of text."""
