@@ -24,8 +24,9 @@ from itertools import islice, repeat
 from pathlib import Path
 
 import pychronix as px
-from bench.pairing import JAVA, PYTHON, Contestant, Row, Samples, Target, clocked, compete, expect
+from bench.pairing import JAVA, PYTHON, Contestant, Row, Samples, Target, compete, expect
 from bench.peer import JavaBench, Peer, Pychro
+from bench.ways import by_for, by_spans, last_payload, many, one_by_one, read_all
 
 SIZE = 64
 MESSAGE = bytes(range(SIZE))
@@ -74,10 +75,7 @@ def _fill(path: str, messages: Iterator[bytes], count: int) -> None:
 def _facts(path: str) -> tuple[int, bytes | None]:
     """Number of messages, and the last one, as a reader of its own sees them."""
     with px.open_queue(path) as queue:
-        cycles = queue.cycles()
-        last = queue.tailer()
-        last.direction = "backward"
-        return sum(cycle.count for cycle in cycles), last.to_end().read()
+        return sum(cycle.count for cycle in queue.cycles()), last_payload(queue)
 
 
 # --- append ---------------------------------------------------------------------------------------
@@ -94,24 +92,13 @@ def append(plan: Plan) -> list[Row]:
 
 
 def _append_contestants(count: int, parent: Path, java: JavaBench | None) -> list[Contestant]:
-    def in_new_queue(work: Callable[[px.Appender], int]) -> int:
+    def in_new_queue(work: Callable[[px.Appender, bytes, int], int]) -> int:
         with directory(parent, "append") as path:
             with px.open_queue(path, "a") as queue, queue.appender() as appender:
                 appender.append(MESSAGE)
-                nanos = work(appender)
+                nanos = work(appender, MESSAGE, count)
             expect("what was appended", _facts(path), (count + 1, MESSAGE))
         return nanos
-
-    def one_by_one(appender: px.Appender) -> int:
-        append_one, message = appender.append, MESSAGE
-        begun = time.perf_counter_ns()
-        for _ in repeat(None, count):
-            append_one(message)
-        return time.perf_counter_ns() - begun
-
-    def many(appender: px.Appender) -> int:
-        messages = [MESSAGE] * count
-        return clocked(lambda: appender.append_many(messages))
 
     def by_java() -> int:
         assert java is not None
@@ -184,29 +171,11 @@ def iterate(plan: Plan) -> list[Row]:
 
 
 def _read_all(plan: Plan, case: str, place: str, path: str, count: int, size: int, least: float) -> list[Row]:
-    def ours(queue: px.Queue, work: Callable[[px.Tailer], int | None]) -> int:
-        with queue.tailer() as tailer:
-            begun = time.perf_counter_ns()
-            seen = work(tailer)
-            nanos = time.perf_counter_ns() - begun
-            # Loops that count nothing are held to account by where they left the tailer.
-            expect("messages read", queue.sequence_of(tailer.index), count)
-            if seen is not None:
-                expect("messages seen", seen, count)
-        return nanos
-
-    def by_for(tailer: px.Tailer) -> None:
-        for _payload in tailer:
-            pass
-
     def by_deque(tailer: px.Tailer) -> None:
         deque(tailer, maxlen=0)
 
     def by_views(tailer: px.Tailer) -> None:
         deque(tailer.views(), maxlen=0)
-
-    def by_spans(tailer: px.Tailer) -> int:
-        return sum(len(spans.starts) for spans in tailer.spans())
 
     def by_java(java: JavaBench, how: str) -> int:
         nanos, messages, total = java.read(how)
@@ -224,7 +193,7 @@ def _read_all(plan: Plan, case: str, place: str, path: str, count: int, size: in
             ("spans(): no object per message", by_spans, "readingDocument", 20e6),
         ]
         contestants = [
-            Contestant(PYTHON, what, count, partial(ours, queue, work), base, Target(limit) if limit else None)
+            Contestant(PYTHON, what, count, partial(read_all, queue, count, work), base, Target(limit) if limit else None)
             for what, work, base, limit in ways
         ]
         if java:

@@ -28,6 +28,7 @@ from bench.cases import Plan, directory
 from bench.loads import FIXED, FIXED_BYTES, NOTE, STRINGS, mixed, payload, strings
 from bench.pairing import JAVA, PYCHRO, PYTHON, Contestant, Row, Samples, Target, clocked, compete, expect
 from bench.peer import PychroProcess
+from bench.ways import by_for, by_spans, last_payload, many, one_by_one, read_all
 
 SIZES = (8, 100)
 RECORD = "iqd"  # (int, long, double), as Java's writeInt, writeLong, writeDouble put them.
@@ -54,10 +55,7 @@ class Journal(NamedTuple):
     def facts(self, parent: str) -> tuple[int, bytes | None]:
         """Number of excerpts and the last one, as a reader of its own sees them."""
         with self.open(parent) as queue:
-            count = sum(len(spans.starts) for spans in queue.tailer().spans())
-            last = queue.tailer()
-            last.direction = "backward"
-            return count, last.to_end().read()
+            return by_spans(queue.tailer()), last_payload(queue)
 
 
 VANILLA, INDEXED = Journal("vanilla"), Journal("indexed")
@@ -84,24 +82,13 @@ def _append_contestants(
 ) -> list[Contestant]:
     count, few, message = plan.messages, plan.messages // 10, payload(size)
 
-    def in_new_journal(work: Callable[[px.Appender], int]) -> int:
+    def in_new_journal(work: Callable[[px.Appender, bytes, int], int]) -> int:
         with directory(parent, "append") as path:
             with journal.open(path, "a") as queue, queue.appender() as appender:
                 appender.append(message)
-                nanos = work(appender)
+                nanos = work(appender, message, count)
             expect("what was appended", journal.facts(path), (count + FIRST, message))
         return nanos
-
-    def one_by_one(appender: px.Appender) -> int:
-        append_one, data = appender.append, message
-        begun = time.perf_counter_ns()
-        for _ in repeat(None, count):
-            append_one(data)
-        return time.perf_counter_ns() - begun
-
-    def many(appender: px.Appender) -> int:
-        messages = [message] * count
-        return clocked(lambda: appender.append_many(messages))
 
     def by_java() -> int:
         with directory(parent, "append-java") as path:
@@ -165,24 +152,6 @@ def iterate(plan: Plan) -> list[Row]:
 def _iterate_in(plan: Plan, journal: Journal, size: int, place: str, path: str) -> list[Row]:
     count, few = plan.messages, plan.messages // 10
 
-    def ours(queue: px.Queue, work: Callable[[px.Tailer], int | None]) -> int:
-        with queue.tailer() as tailer:
-            begun = time.perf_counter_ns()
-            seen = work(tailer)
-            nanos = time.perf_counter_ns() - begun
-            # Loops that count nothing are held to account by where they left the tailer.
-            expect("last excerpt read", tailer.last_read_index, queue.last_index)
-            if seen is not None:
-                expect("excerpts seen", seen, count)
-        return nanos
-
-    def by_for(tailer: px.Tailer) -> None:
-        for _payload in tailer:
-            pass
-
-    def by_spans(tailer: px.Tailer) -> int:
-        return sum(len(spans.starts) for spans in tailer.spans())
-
     def by_java(tailers: Any, kind: str) -> int:
         tailer = tailers.tailer()
         nanos, messages, total = tailer.bench(kind=kind)
@@ -203,11 +172,12 @@ def _iterate_in(plan: Plan, journal: Journal, size: int, place: str, path: str) 
         contextlib.ExitStack() as stack,
     ):
         expect("bytes", sum(map(len, queue.tailer())), count * size)
+        ours = partial(read_all, queue, count)
         base, other = "read(byte[])", "slice of the mapping"
         target, also = Target(5e6), ((other, Target(12.0, of_ratio=True)),)
         contestants = [
-            Contestant(PYTHON, "for payload in tailer: pass", count, partial(ours, queue, by_for), base, target, also),
-            Contestant(PYTHON, "spans(): no object each", count, partial(ours, queue, by_spans), "nextIndex()"),
+            Contestant(PYTHON, "for payload in tailer: pass", count, partial(ours, by_for), base, target, also),
+            Contestant(PYTHON, "spans(): no object each", count, partial(ours, by_spans), "nextIndex()"),
         ]
         if pychro and journal is VANILLA:
             contestants.insert(0, Contestant(PYCHRO, other, few, by_pychro))

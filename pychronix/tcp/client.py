@@ -49,6 +49,8 @@ from pychronix.tcp.protocol import (
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from pychronix.follow import StopEvent
 
     Buffer = bytes | bytearray | memoryview
@@ -130,6 +132,33 @@ class _Line:
         return RemoteError(f"{what} {self.url}{reason}", errno=None if error is None else error.errno)
 
 
+class _Client:
+    """What both ends have in common: a line, and an end."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._line = _Line(host, port)
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    def close(self) -> None:
+        """Ends the connection; what was sent is still delivered if the source lives. Once more is nothing."""
+        self._closed = True
+        self._line.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} cannot be pickled")
+
+
 class _Current(NamedTuple):
     """The batch that is being handed out. One object, so that it changes at one moment."""
 
@@ -167,7 +196,7 @@ class _Connection:
         self.queried = False  # having found that there is.
 
 
-class RemoteTailer:
+class RemoteTailer(_Client):
     """Reads a queue that a source serves over TCP: a Java Chronicle 3, or ``serve``.
 
     ``start``: "start", "end" (the last excerpt, then what comes after it, as Java's toEnd), "now" (only what comes
@@ -205,7 +234,7 @@ class RemoteTailer:
         sleep: Callable[[float], object] = time.sleep,
         random: Callable[[], float] = random.random,
     ) -> None:
-        self._line = _Line(host, port)
+        super().__init__(host, port)
         for name, value in (
             ("heartbeat_timeout_ms", heartbeat_timeout_ms),
             ("connect_timeout_ms", connect_timeout_ms),
@@ -227,7 +256,6 @@ class RemoteTailer:
         # Received and not begun; _current may still be the first of it, if Ctrl-C struck (see _fill).
         self._batches: deque[Excerpts | Control] = deque()
         self._current = _Current(None, (), iter(()), None, None)
-        self._closed = False
         self.on_padding: Callable[[int], object] | None = None
         """Called with the number of each padding entry of an Indexed source, in its place between the excerpts."""
         self.reconnects = 0
@@ -341,28 +369,9 @@ class RemoteTailer:
         """Whether there is a connection at the moment."""
         return self._line.socket is not None
 
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed."""
-        return self._closed
-
-    def close(self) -> None:
-        """Ends the connection. Once more is nothing."""
-        self._closed = True
-        self._line.close()
-
-    def __enter__(self) -> RemoteTailer:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         state = ", closed" if self._closed else ""
         return f"<RemoteTailer of {self._line.url}, index {self.index:#x}{state}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a remote tailer cannot be pickled")
 
     # Batches.
 
@@ -656,7 +665,7 @@ def _until(stop: StopEvent, batches: Iterator[Iterator[T]]) -> Iterator[T]:
             return
 
 
-class RemoteAppender:
+class RemoteAppender(_Client):
     """Appends to a queue that a source serves over TCP: a Java Vanilla Chronicle 3, or ``serve``.
 
     With ``ack`` (default) a call returns when the source has acknowledged, and tells the index. Without, it returns
@@ -678,7 +687,7 @@ class RemoteAppender:
         connect_timeout_ms: float = 10_000,
         max_excerpt_bytes: int = MAX_EXCERPT_BYTES,
     ) -> None:
-        self._line = _Line(host, port)
+        super().__init__(host, port)
         if timeout_ms <= 0 or connect_timeout_ms <= 0 or max_excerpt_bytes <= 0:
             raise UsageError("timeout_ms, connect_timeout_ms and max_excerpt_bytes are to be above 0")
         self._action = Action.SUBMIT if ack else Action.SUBMIT_NOACK
@@ -687,7 +696,6 @@ class RemoteAppender:
         self._max_bytes = max_excerpt_bytes
         self._decoder = MessageDecoder(0)
         self._last: int | None = None
-        self._closed = False
 
     def append(self, data: Buffer) -> int | None:
         """Appends one excerpt; its index, or None without ``ack``.
@@ -748,27 +756,8 @@ class RemoteAppender:
         """The last index that was acknowledged, None before the first."""
         return self._last
 
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed."""
-        return self._closed
-
-    def close(self) -> None:
-        """Ends the connection; what was sent without ``ack`` is still delivered if the source lives."""
-        self._closed = True
-        self._line.close()
-
-    def __enter__(self) -> RemoteAppender:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"<RemoteAppender to {self._line.url}{', closed' if self._closed else ''}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a remote appender cannot be pickled")
 
     # Helpers.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from field_values import DOUBLES, FLOATS, LONG_MAX, LONG_MIN, TEXTS, same
 from fix_java import JavaError
 from fix_java3 import Java, Java3Appender, Java3Peer, Java3Tailer
 
@@ -21,8 +22,6 @@ from pychronix import ExcerptReader, open_queue
 from pychronix import fields as px
 from pychronix.errors import EncodingError, UsageError
 from pychronix.fields import FieldReader, FieldWriter
-
-LONG_MIN, LONG_MAX = -(1 << 63), (1 << 63) - 1
 
 
 class Colour(enum.Enum):
@@ -59,24 +58,7 @@ def peer(java3: Java3Peer, tmp_path: Path) -> Iterator[Peer]:
         yield Peer(queue.appender(), queue.tailer())
 
 
-def joined(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    return value
-
-
-def same(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return struct.pack("<d", one) == struct.pack("<d", other) or (math.isnan(one) and math.isnan(other))
-    return joined(one) == joined(other) and type(one) is type(other)
-
-
-TEXTS = [
-    None, "", "hello", "é", "€", "\U0001f600", "a\0b", "x" * 127, "x" * 128, "€" * 43, "\ud83d", "\ude00\ud83d",
-    "\U0010ffff" * 3, "\x7f\x80߿ࠀ\uffff",
-]  # fmt: skip
-FLOATS = [0.0, -0.0, 1.0, 1.5, -2.75, math.inf, -math.inf, math.nan, 2.0**-149, 3.4028234663852886e38]
-DOUBLES = [*FLOATS, 1.1, math.pi, 1e300, 5e-324, 1.7976931348623157e308, 3.4028234663852886e38 * 1.001]
+DOUBLES = [*DOUBLES, 3.4028234663852886e38 * 1.001]  # Just beyond a float.
 LONGS = [
     *(sign * (1 << bits) + more for bits in (0, 7, 8, 14, 15, 16, 21, 28, 31, 32, 35, 56, 62) for sign in (1, -1)
       for more in range(-4, 5)), LONG_MIN, LONG_MIN + 1, LONG_MIN + 2, LONG_MIN + 3, LONG_MAX - 1, LONG_MAX,

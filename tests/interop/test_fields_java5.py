@@ -14,12 +14,11 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 
 import pytest
+from field_values import DOUBLES, FLOATS, LONG_MAX, LONG_MIN, TEXTS, same
 from fix_java import RELEASE, JavaError, JavaPeer, unhex
 
 import pychronix as px
 from pychronix.fields import FieldReader, FieldWriter
-
-LONG_MIN, LONG_MAX = -(1 << 63), (1 << 63) - 1
 
 
 class Side(enum.Enum):
@@ -113,24 +112,6 @@ def java_read(java: JavaPeer) -> Read:
     return read
 
 
-def joined(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    return value
-
-
-def same(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return struct.pack("<d", one) == struct.pack("<d", other) or (math.isnan(one) and math.isnan(other))
-    return joined(one) == joined(other) and type(one) is type(other)
-
-
-TEXTS = [
-    None, "", "hello", "é", "€", "\U0001f600", "a\0b", "x" * 127, "x" * 128, "€" * 43, "\ud83d", "\ude00\ud83d",
-    "\U0010ffff" * 3, "\x7f\x80߿ࠀ\uffff",
-]  # fmt: skip
-FLOATS = [0.0, -0.0, 1.0, 1.5, -2.75, math.inf, -math.inf, math.nan, 2.0**-149, 3.4028234663852886e38]
-DOUBLES = [*FLOATS, 1.1, math.pi, 1e300, 5e-324, 1.7976931348623157e308]
 STOP_BITS = [
     *(sign * (1 << bits) + more for bits in range(0, 63, 7) for sign in (1, -1) for more in (-1, 0, 1)), LONG_MIN, LONG_MAX,
     0x3FFF, -0x4000, 300000,
