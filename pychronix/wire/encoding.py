@@ -371,7 +371,15 @@ def fields(out: bytearray, pairs: Iterable[tuple[Any, Any]], payload: Payload) -
                 out += name[key]
             else:
                 write_key(out, key, payload)
-            encoders[type(item)](out, item, payload)
+            kind = type(item)
+            if kind is str:  # The three commonest without one more call.
+                out += string(item)
+            elif kind is int and -0x80000000 <= item <= 0x7FFFFFFF:
+                out += integer(item)
+            elif kind is float:
+                out += float64(item)
+            else:
+                encoders[kind](out, item, payload)
     except WireError as cause:
         raise _at(cause, key) from None
 
@@ -773,7 +781,10 @@ def document_payload(value: object, wire_type: str = "BINARY_LIGHT") -> Payload:
     """``encode_document``, before it is known where in the file it will lie."""
     payload = Payload(wire_type)
     try:
-        write_fields(payload, value)
+        if type(value) is dict:
+            fields(payload.data, value.items(), payload)
+        else:
+            write_fields(payload, value)
     except (WireError, RecursionError) as cause:
         raise located(cause) from None
     return payload
@@ -781,9 +792,6 @@ def document_payload(value: object, wire_type: str = "BINARY_LIGHT") -> Payload:
 
 def write_fields(payload: Payload, value: object) -> None:
     """The fields of an object, without a block and without its type."""
-    if type(value) is dict:
-        fields(payload.data, value.items(), payload)
-        return
     if isinstance(value, Typed):
         value = value.value
     if isinstance(value, Pairs):
@@ -862,7 +870,15 @@ def write_event(
     try:
         if declared is None:
             for argument in arguments:
-                _fields[type(argument)](out, argument, payload)
+                kind = type(argument)
+                if kind is str:
+                    out += string(argument)
+                elif kind is int and -0x80000000 <= argument <= 0x7FFFFFFF:
+                    out += integer(argument)
+                elif kind is float:
+                    out += float64(argument)
+                else:
+                    _fields[kind](out, argument, payload)
                 number += 1
         else:
             for argument, encoder in zip(arguments, declared, strict=True):
@@ -909,7 +925,8 @@ def encode_document(value: object, *, wire_type: str = "BINARY_LIGHT") -> bytes:
     ``value`` is a mapping (names and values), a dataclass or a Typed of one; its own type is not written. Mappings in
     it are objects, too.
     """
-    return document_payload(value, wire_type).at(0)
+    payload = document_payload(value, wire_type)
+    return payload.at(0) if payload.marks else bytes(payload.data)
 
 
 def encode_event(
@@ -919,4 +936,9 @@ def encode_event(
 
     Numbers are as short as they go, as arguments of primitive types are. ``history`` comes before it, as it is.
     """
-    return event_payload(event, arguments, None, history, wire_type).at(0)
+    payload = Payload(wire_type)
+    try:
+        write_event(payload, event, arguments, None, history)
+    except (WireError, RecursionError) as cause:
+        raise located(cause) from None
+    return payload.at(0) if payload.marks else bytes(payload.data)

@@ -6,7 +6,7 @@ aligns in the *file* are written before it is known where in the file they will 
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_left, bisect_right
 from struct import Struct
 from typing import Final
 
@@ -88,7 +88,7 @@ def integer(number: int) -> bytes:
     if not INT64[0] <= number <= _INT64_MAX:
         raise WireError(f"an integer beyond 64 bits: {number}")
     # Java compares after converting back, which saturates: the largest long passes, as 2^63.
-    if number == _INT64_MAX or _FLOAT.unpack(_FLOAT.pack(number))[0] == number:
+    if not number & (1 << number.bit_length() - 24) - 1 or number == _INT64_MAX:
         return _pack_f32(codes.FLOAT32, number)
     return _pack_i64(codes.INT64, number)
 
@@ -116,42 +116,54 @@ def float64(number: float) -> bytes:
 
     The sign of -0.0 is lost, as in Java.
     """
-    if number.is_integer():
-        if 0 <= number <= 0xFFFF:
-            return _U8[int(number)] if number <= 0xFF else _pack_u16(codes.UINT16, int(number))
-        if -0x80 <= number < 0:
-            return _pack_i8(codes.INT8, int(number))
-        if -0x8000 <= number < 0:
-            return _pack_i16(codes.INT16, int(number))
-        if _is_float32(number):
-            return _pack_f32(codes.FLOAT32, number)
-        if 0 <= number <= 0xFFFFFFFF:
-            return _pack_u32(codes.UINT32, int(number))
-        if -0x80000000 <= number < 0:
-            return _pack_i32(codes.INT32, int(number))
-        return _pack_f64(codes.FLOAT64, number)
-    scaled = number * 1e6
-    if -1e11 < scaled < 1e13:  # NaN and the infinities are not between
-        millionths = math.floor(scaled)
-        if scaled - millionths >= 0.5:
-            millionths += 1
-        if millionths / 1e6 == number and -(1 << 35) < millionths < 1 << 42:
-            # Java divides towards zero.
-            part = millionths // 10000 if millionths >= 0 else -(-millionths // 10000)
-            if part / 1e2 == number:
-                return _FLOAT_STOP_2 + stop_bit(part)
-            part = millionths // 100 if millionths >= 0 else -(-millionths // 100)
-            if part / 1e4 == number:
-                return _FLOAT_STOP_4 + stop_bit(part)
-            return _FLOAT_STOP_6 + stop_bit(millionths)
+    if -34360.0 < number < 4398047.0:
+        # Java writes decimals above -2^35 and below 2^42 millionths. It rounds to millionths and divides those by 10^4 or
+        # 10^2: what is a decimal of that many places comes out the same.
+        if (number + _ROUND) - _ROUND == number:
+            return _integral(number)
+        part = (number * 1e2 + _ROUND) - _ROUND
+        if part / 1e2 == number and -3435973.8368 < part < 439804651.1104:
+            return _decimal(codes.FLOAT_STOP_2, int(part))
+        part = (number * 1e4 + _ROUND) - _ROUND
+        if part / 1e4 == number and -343597383.68 < part < 43980465111.04:
+            return _decimal(codes.FLOAT_STOP_4, int(part))
+        part = (number * 1e6 + _ROUND) - _ROUND
+        if part / 1e6 == number and -34359738368.0 < part < 4398046511104.0:
+            return _decimal(codes.FLOAT_STOP_6, int(part))
+    elif number.is_integer():
+        return _integral(number)
     if _is_float32(number) or number != number:
         return _pack_f32(codes.FLOAT32, number)
     return _pack_f64(codes.FLOAT64, number)
 
 
-_FLOAT_STOP_2, _FLOAT_STOP_4, _FLOAT_STOP_6 = (
-    bytes((code,)) for code in (codes.FLOAT_STOP_2, codes.FLOAT_STOP_4, codes.FLOAT_STOP_6)
-)
+_ROUND: Final = 1.5 * (1 << 52)  # added and taken away again, it rounds what is less than 2^51
+
+
+def _integral(number: float) -> bytes:
+    """A double that is an integer."""
+    if 0 <= number <= 0xFFFF:
+        return _U8[int(number)] if number <= 0xFF else _pack_u16(codes.UINT16, int(number))
+    if -0x80 <= number < 0:
+        return _pack_i8(codes.INT8, int(number))
+    if -0x8000 <= number < 0:
+        return _pack_i16(codes.INT16, int(number))
+    if _is_float32(number):
+        return _pack_f32(codes.FLOAT32, number)
+    if 0 <= number <= 0xFFFFFFFF:
+        return _pack_u32(codes.UINT32, int(number))
+    if -0x80000000 <= number < 0:
+        return _pack_i32(codes.INT32, int(number))
+    return _pack_f64(codes.FLOAT64, number)
+
+
+def _decimal(code: int, part: int) -> bytes:
+    """A code with a stop-bit number."""
+    if 0 <= part < 1 << 14:
+        return bytes((code, part & 0x7F | 0x80, part >> 7)) if part >= 0x80 else bytes((code, part))
+    if 0 <= part < 1 << 21:
+        return bytes((code, part & 0x7F | 0x80, part >> 7 & 0x7F | 0x80, part >> 14))
+    return bytes((code,)) + stop_bit(part)
 
 
 def _is_float32(number: float) -> bool:
@@ -176,20 +188,18 @@ def float32(number: float) -> bytes:
         if 0 <= number <= 0xFFFF or -0x8000 <= number < 0:
             return float64(number)
         return _pack_f32(codes.FLOAT32, number)
-    scaled = number * 1e6
-    if -1e6 < scaled < 1e7:
-        millionths = math.floor(scaled)
-        if scaled - millionths >= 0.5:
-            millionths += 1
+    if abs(number) < 3.0:  # Java: more than -2^14 millionths and less than 2^21
+        millionths = round(number * 1e6)
         # Java's quotients are 32-bit floats; rounding the double once more gives the same.
         if _to_float32(millionths / 1e6) == number and -(1 << 14) < millionths < 1 << 21:
+            # Java divides towards zero.
             part = millionths // 10000 if millionths >= 0 else -(-millionths // 10000)
             if _to_float32(part / 1e2) == number:
-                return _FLOAT_STOP_2 + stop_bit(part)
+                return _decimal(codes.FLOAT_STOP_2, part)
             part = millionths // 100 if millionths >= 0 else -(-millionths // 100)
             if _to_float32(part / 1e4) == number:
-                return _FLOAT_STOP_4 + stop_bit(part)
-            return _FLOAT_STOP_6 + stop_bit(millionths)
+                return _decimal(codes.FLOAT_STOP_4, part)
+            return _decimal(codes.FLOAT_STOP_6, millionths)
     return _pack_f32(codes.FLOAT32, number)
 
 
@@ -301,6 +311,7 @@ def padding(count: int) -> bytes:
 
 # --- the payload -----------------------------------------------------------------------------------------------------
 
+_NONE: Final[list[tuple[int, int]]] = []  # of every payload that aligns nothing: never written to
 _BLOCK: Final = bytes((codes.BYTES_LENGTH32, 0, 0, 0, 0))
 
 
@@ -316,13 +327,15 @@ class Payload:
     def __init__(self, wire_type: str = "BINARY_LIGHT") -> None:
         self.data = bytearray()
         self.depth = 0
-        self.fieldless = wire_type == "FIELDLESS_BINARY"
-        self.compressed = wire_type == "COMPRESSED_BINARY"
-        if not (self.fieldless or self.compressed or wire_type in ("BINARY_LIGHT", "BINARY")):
-            raise WireError(f"documents are written as {', '.join(WRITABLE)}, not as {wire_type!r}")
+        self.fieldless = self.compressed = False
+        if wire_type != "BINARY_LIGHT":
+            if wire_type not in WRITABLE:
+                raise WireError(f"documents are written as {', '.join(WRITABLE)}, not as {wire_type!r}")
+            self.fieldless = wire_type == "FIELDLESS_BINARY"
+            self.compressed = wire_type == "COMPRESSED_BINARY"
         # (offset, alignment) of each code whose value is to be aligned; none: the payload is the same wherever it begins
-        self.marks: list[tuple[int, int]] = []
-        self._blocks: list[tuple[int, int]] = []  # (offset of a length, end) of blocks with a mark in them
+        self.marks: list[tuple[int, int]] = _NONE
+        self._blocks: list[tuple[int, int]] = _NONE  # (offset of a length, end) of blocks with a mark in them
 
     @property
     def alignment(self) -> int:
@@ -331,6 +344,8 @@ class Payload:
 
     def align(self, alignment: int) -> None:
         """The value after the next code will lie at a multiple of this in the file."""
+        if not self.marks:
+            self.marks, self._blocks = [], []
         self.marks.append((len(self.data), alignment))
 
     def open(self) -> int:
@@ -349,28 +364,26 @@ class Payload:
     def truncate(self, length: int) -> None:
         """Takes back all that was written beyond this length."""
         del self.data[length:]
-        while self.marks and self.marks[-1][0] >= length:
-            self.marks.pop()
-        while self._blocks and self._blocks[-1][1] > length:
-            self._blocks.pop()
+        if self.marks:
+            self.marks = [mark for mark in self.marks if mark[0] < length]
+            self._blocks = [block for block in self._blocks if block[1] <= length]
 
     def at(self, start: int) -> bytes:
         """The bytes of a payload that begins at this offset in the file, modulo ``alignment``."""
         if not self.marks:
             return bytes(self.data)
-        pads = []
-        moved = 0
-        for offset, alignment in self.marks:
-            pads.append((offset, -(start + offset + moved + 1) % alignment))
-            moved += pads[-1][1]
-        data = bytearray(self.data)
-        for length_at, end in self._blocks:
-            inside = sum(pad for offset, pad in pads if length_at < offset < end)
-            _put_u32(data, length_at, _fitting(end - length_at - 4 + inside))
-        done = 0
         pieces: list[bytes] = []
-        for offset, pad in pads:
-            pieces += bytes(data[done:offset]), padding(pad)
+        offsets, pads = [], [0]  # pads[i]: what the first i items need together
+        done = 0
+        data = bytearray(self.data)
+        for offset, alignment in self.marks:
+            offsets.append(offset)
+            pads.append(pads[-1] + -(start + offset + pads[-1] + 1) % alignment)
+        for length_at, end in self._blocks:
+            inside = pads[bisect_left(offsets, end)] - pads[bisect_right(offsets, length_at)]
+            _put_u32(data, length_at, _fitting(end - length_at - 4 + inside))
+        for offset, before, after in zip(offsets, pads, pads[1:], strict=False):
+            pieces += bytes(data[done:offset]), padding(after - before)
             done = offset
         return b"".join((*pieces, data[done:]))
 

@@ -114,6 +114,9 @@ def doubles() -> list[float]:
         for bits in (6, 13, 14, 20, 21, 27, 34, 35, 41, 42, 48):
             found += [(chance.getrandbits(bits) + near) / 10**scale for near in (0, 1, 2) for _ in range(3)]
             found += [((1 << bits) + near) / 10**scale for near in (-2, -1, 0, 1, 2)]
+    for limit in (34359.738368, 4398046.511104, 0.016384, 2.097152):
+        found += [limit + near * step for step in (1e-6, 1e-4, 1e-2, 0.5) for near in range(-30, 31)]
+        found += [round(limit + near * 0.01, places) for near in range(-30, 31) for places in (2, 4, 6)]
     for _ in range(800):
         found.append(struct.unpack("<f", struct.pack("<I", chance.getrandbits(32)))[0])
         found.append(struct.unpack("<d", struct.pack("<Q", chance.getrandbits(64)))[0])
