@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import report
 from bench.cases import CASES, Plan
 from bench.cases3 import CASES3
+from bench.cases_wire import CASES_WIRE
 from bench.pairing import Row
 from bench.peer import RELEASE, RELEASE3, Peer, Pychro
 
@@ -19,7 +20,8 @@ _TOP = Path(__file__).resolve().parent.parent
 
 def main() -> int:
     """Runs what was asked for; 1 if a target was missed."""
-    both = {**CASES, **CASES3}
+    newer = {**CASES, **CASES_WIRE}
+    both = {**newer, **CASES3}
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Java, pychro and pychronix, measured in turns"
     )
@@ -47,7 +49,7 @@ def main() -> int:
     for path in places.values():
         path.mkdir(parents=True, exist_ok=True)
     java = "left out by --no-java" if options.no_java else None
-    unused, unused3 = ("not needed" if names.isdisjoint(options.only) else None for names in (set(CASES), set(CASES3)))
+    unused, unused3 = ("not needed" if names.isdisjoint(options.only) else None for names in (set(newer), set(CASES3)))
     plan = Plan(
         places,
         Peer(RELEASE, unused or java),
@@ -67,7 +69,7 @@ def main() -> int:
     rows: dict[str, list[Row]] = {"results": [], "chronicle_3": []}
     for name in options.only:
         print(f"{name}:", file=sys.stderr)
-        rows["results" if name in CASES else "chronicle_3"] += both[name](plan)
+        rows["results" if name in newer else "chronicle_3"] += both[name](plan)
     facts["load_after"] = os.getloadavg()
     print(report.as_markdown(facts, rows))
     if options.json:

@@ -55,6 +55,7 @@ class Peer:
                 import fix_java  # type: ignore[import-not-found, unused-ignore]
 
                 self._start, build = fix_java.JavaBench, fix_java.build_peer
+                self._program = fix_java.WirePeer
             self.build = build(release)
             with self._start(self.build) as process:
                 self.version = process.request("hello").fields["java"]
@@ -72,6 +73,15 @@ class Peer:
             yield None
         else:
             with self._start(self.build) as process:
+                yield process
+
+    @contextlib.contextmanager
+    def program(self, name: str) -> Iterator[Any]:
+        """A program of pychronix.peer.wire (a WirePeer of tests/fix_java.py) in a JVM of its own; None without."""
+        if self.build is None:
+            yield None
+        else:
+            with self._program(self.build, name) as process:
                 yield process
 
 

@@ -301,8 +301,9 @@ int32_t cx_shape(const void *document, int64_t length, cx_step *steps, int32_t c
 int32_t cx_columns(const void *region, int64_t length, const int32_t *starts, const int32_t *stops, int32_t count,
                    const void *sample, int64_t sample_length, const cx_step *steps, int32_t step_count,
                    uint8_t *shapes, uint8_t shape, uint8_t *kinds, int64_t *values, int32_t slots);
-/* Copies the texts of a column to `out`, a zero byte after each; *plain says what they consist of. Returns the number of bytes;
- * if that is more than capacity nothing was copied. CX_E_USAGE if an extent leaves the region. */
+/* Copies the texts of a column to `out`, a zero byte after each, and the zero byte alone for a cell that is no text; *plain says
+ * what the texts consist of. Returns the number of bytes; if that is more than capacity nothing was copied. CX_E_USAGE if an
+ * extent leaves the region. */
 enum { CX_TEXTS_ASCII = 1, CX_TEXTS_HIGH = 2 /* bytes of 0x80 and above */, CX_TEXTS_ZERO = 3 /* zero bytes within */ };
 int64_t cx_texts(const void *region, int64_t length, const uint8_t *kinds, const int64_t *values, int32_t rows, char *out,
                  int64_t capacity, int32_t *plain);

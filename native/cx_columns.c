@@ -488,18 +488,21 @@ int64_t cx_texts(const void *region, int64_t length, const uint8_t *kinds, const
     bool zero = false;
     for (int32_t i = 0; i < rows; i++) {
         int64_t start = values[i] >> 32, size = values[i] & 0xFFFFFFFF;
+        total++;
         if (kinds[i] != CX_CELL_TEXT)
             continue;
         if (start < 0 || start > length - size)
             return CX_E_USAGE;
-        total += size + 1;
+        total += size;
     }
     if (total > capacity)
         return total;
     char *to = out;
     for (int32_t i = 0; i < rows; i++) {
-        if (kinds[i] != CX_CELL_TEXT)
+        if (kinds[i] != CX_CELL_TEXT) {
+            *to++ = 0;
             continue;
+        }
         place from = base + (values[i] >> 32);
         int64_t size = values[i] & 0xFFFFFFFF;
         for (int64_t at = 0; at < size; at++) {

@@ -696,7 +696,10 @@ class DocumentCells:
         return ffi.unpack(self._floats[slot], self._rows)  # type: ignore[return-value]
 
     def texts(self, slot: int) -> tuple[bytes, bool] | None:
-        """The texts of a column, a zero byte after each, and whether all is ASCII; None if a text has zero bytes."""
+        """The texts of a column ("" for other cells), a zero byte after each, and whether all is ASCII.
+
+        None if a text has zero bytes itself.
+        """
         batch = self._batch
         assert batch is not None
         while True:

@@ -89,7 +89,7 @@ class Cells(Protocol):
         """The same as floats."""
 
     def texts(self, slot: int) -> tuple[bytes, bool] | None:
-        """The texts of a column, a zero byte after each, and whether all is ASCII; None if a text has zero bytes."""
+        """A column's texts ("" for other cells), a zero byte after each; whether all is ASCII. None if one has zero bytes."""
 
 
 class Shapes:
@@ -240,20 +240,32 @@ class Shapes:
     def _column(self, slot: int, documents: Documents) -> list[Any]:
         """The values of a slot."""
         kinds = self._cells.kinds(slot)
-        if kinds.count(kinds[0]) == len(kinds):
-            return self._cells_of(kinds[0], slot, kinds, documents)
-        return merged(
-            kinds,
-            {
-                kind: compress(self._cells_of(kind, slot, kinds, documents), kinds.translate(_ONLY[kind]))
-                if kind in (_INT, _FLOAT)
-                else self._cells_of(kind, slot, kinds, documents)
-                for kind in set(kinds)
-            },
-        )
+        count = len(kinds)
+        found: list[tuple[int, int]] = []  # (how many, of which kind)
+        for kind in range(_INT, _OTHER + 1):
+            cells = kinds.count(kind)
+            if cells:
+                found.append((cells, kind))
+                count -= cells
+                if not count:
+                    break
+        found.sort(reverse=True)
+        # The commonest kind makes the column; the others are put into it, cell by cell.
+        column = self._cells_of(found[0][1], slot, kinds, documents)
+        for _, kind in found[1:]:
+            places = compress(range(len(kinds)), kinds.translate(_ONLY[kind]))
+            if kind in _CONSTANTS:
+                value = _CONSTANTS[kind]
+                for at in places:
+                    column[at] = value
+            else:
+                others = self._cells_of(kind, slot, kinds, documents)
+                for at in places:
+                    column[at] = others[at]
+        return column
 
     def _cells_of(self, kind: int, slot: int, kinds: bytes, documents: Documents) -> list[Any]:
-        """The cells of a kind as values; integers and floats of all rows: those of other kinds mean nothing."""
+        """A column with the cells of one kind as values; what it has for others means nothing."""
         cells = self._cells
         if kind == _INT:
             return cells.ints(slot)
@@ -266,11 +278,11 @@ class Shapes:
                 found = (data.decode("ascii") if ascii_only else from_utf8(data)).split("\0")
                 found.pop()
                 return found
-        elif kind != _BYTES and kind != _OTHER:
-            return [_CONSTANTS[kind]] * kinds.count(kind)
-        pieces = map(documents.piece, compress(cells.ints(slot), kinds.translate(_ONLY[kind])))
+        elif kind in _CONSTANTS:
+            return [_CONSTANTS[kind]] * len(kinds)
         makers: dict[int, Callable[[bytes], Any]] = {_TEXT: from_utf8, _BYTES: bytes, _OTHER: self._decode_value}
-        return list(map(makers[kind], pieces))
+        make, piece = makers[kind], documents.piece
+        return [make(piece(cell)) if one == kind else None for one, cell in zip(kinds, cells.ints(slot), strict=True)]
 
 
 # --- shapes ----------------------------------------------------------------------------------------------------------
