@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 from pychronix.errors import UsageError, WireError
 from pychronix.wire import History
 from pychronix.wire.decoding import parse
-from pychronix.wire.encoding import Encoder, encoder_of, located, write_event
+from pychronix.wire.encoding import Encoder, encoder_of, event_payload, located, write_event
 from pychronix.wire.hints import Converter, converter
 from pychronix.wire.scalars import Payload
 
@@ -89,13 +89,13 @@ class _Method(NamedTuple):
     event: str
     number: int | None
     signature: inspect.Signature | None  # None: known by name alone
-    encoders: tuple[Encoder, ...]
+    encoders: tuple[Encoder, ...] | None  # None: each argument says by itself how it is written
     returns: type | None  # the interface that a chained call goes on with
 
 
 def _methods(interface: type | str) -> dict[str, _Method]:
     if isinstance(interface, str):
-        return {interface: _Method(interface, interface, None, None, (), None)}
+        return {interface: _Method(interface, interface, None, None, None, None)}
     if not isinstance(interface, type):
         raise TypeError(f"an interface is a class or the name of a method, not {type(interface).__name__}")
     found = {name: _method(name, function) for name, function in _functions(interface)}
@@ -117,21 +117,21 @@ def _method(name: str, function: Callable[..., Any]) -> _Method:
         if parameter.kind is parameter.KEYWORD_ONLY or parameter.kind is parameter.VAR_KEYWORD:
             raise UsageError(f"{name}(): an event has no named arguments, as {parameter.name!r} would be")
     hints = _hints(function)
+    declared = [hints.get(parameter.name) for parameter in parameters]
     returns = hints.get("return")
     chained = returns if isinstance(returns, type) and any(True for _ in _functions(returns)) else None
-    if chained is not None and chained in _SCALARS:
-        chained = None
     return _Method(
         name,
         getattr(function, _NAME, name),
         getattr(function, _ID, None),
         signature.replace(parameters=parameters),
-        tuple(encoder_of(hints.get(parameter.name)) for parameter in parameters),
+        None if all(any(hint is one for one in _SCALARS) for hint in declared) else tuple(map(encoder_of, declared)),
         chained,
     )
 
 
-_SCALARS = frozenset((int, float, str, bytes, bool, list, dict, tuple))
+# What is written by its value alone, whether it is declared or not.
+_SCALARS = (None, int, float, str, bytes, bool)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
@@ -174,6 +174,7 @@ class MethodWriter:
         self._use_method_ids = use_method_ids
         self._clock = time.time_ns if wall_clock else time.monotonic_ns
         self._records_history = bool(appender.queue.source_id)
+        self._wire_type = appender.queue.wire_type or "BINARY_LIGHT"
         self._chains: dict[type, dict[str, _Method]] = {}
         self._names = tuple(methods)
         for name, method in methods.items():
@@ -196,32 +197,34 @@ class MethodWriter:
         raise TypeError("a method writer cannot be pickled: it belongs to an open queue")
 
     def _caller(self, method: _Method) -> Callable[..., Any]:
-        encode = self._encoder(method)
-        append = self._appender._append_encoded
-        history, new_payload = self._history, self._payload
-        following = method.returns
+        encode, event, count = self._encoder(method), self._event(method), _count(method)
+        append, history = self._appender._append_encoded, self._history
+        wire_type, following = self._wire_type, method.returns
+        # The usual call, in as few frames as it can be: all arguments by their place, and no history.
+        plain = method.encoders is None and method.name != self._generic_event and not self._records_history
 
         def begin(*arguments: Any, **named: Any) -> _Chain:
             assert following is not None
-            payload = new_payload()
+            payload = Payload(wire_type)
             encode(payload, arguments, named, history())
             return _Chain(self, following, payload)
 
         def call(*arguments: Any, **named: Any) -> int:
-            payload = new_payload()
+            if plain and not named and (count < 0 or len(arguments) == count):
+                return append(event_payload(event, arguments, None, None, wire_type), False)
+            payload = Payload(wire_type)
             encode(payload, arguments, named, history())
             return append(payload, False)
 
         return call if following is None else begin
 
+    def _event(self, method: _Method) -> str | int:
+        return method.event if method.number is None or not self._use_method_ids else method.number
+
     def _encoder(self, method: _Method) -> _Encode:
         """What writes the event of a call into a payload."""
-        event: str | int = method.event
-        if method.number is not None and self._use_method_ids:
-            event = method.number
-        signature = method.signature
-        declared = None if signature is None else method.encoders
-        count = -1 if declared is None else len(declared)
+        event, count = self._event(method), _count(method)
+        signature, declared = method.signature, method.encoders
         generic = method.name == self._generic_event
 
         def encode(
@@ -253,14 +256,19 @@ class MethodWriter:
         history = _current.get() or _EMPTY
         return History(history.sources, (*history.timings, self._clock()))
 
-    def _payload(self) -> Payload:
-        return Payload(self._appender.queue.wire_type or "BINARY_LIGHT")
-
     def _chain(self, interface: type) -> dict[str, _Method]:
         methods = self._chains.get(interface)
         if methods is None:
             methods = self._chains[interface] = _methods(interface)
         return methods
+
+
+def _count(method: _Method) -> int:
+    """How many arguments it takes; -1 where any number is right, or that is not known."""
+    if method.signature is None:
+        return -1
+    parameters = method.signature.parameters.values()
+    return len(parameters) if all(map(_is_positional, parameters)) else -1
 
 
 def _is_positional(parameter: inspect.Parameter) -> bool:
