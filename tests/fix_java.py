@@ -53,7 +53,7 @@ RELEASES = ("4.16.4", "5.16.11", "5.17.43", "5.19.76", "5.20.123", "5.21.99", "5
 #: Releases of which the programs of ``pychronix.peer.wire`` can be had (`wire_peer`).
 WIRE_RELEASES = RELEASES[2:]
 #: Those that need a later one than the first of these: the program, and its first release.
-WIRE_SINCE = {"Mixed": "5.24ea27", "Orders": "5.24ea27"}
+WIRE_SINCE = {"Mixed": "5.24ea27", "Orders": "5.24ea27", "Texts": "5.24ea27"}
 #: Releases whose directories both sides append to in the tests.
 LIVE_RELEASES = ("5.19.76", "5.20.123", "5.26ea7", "2026.4")
 #: These need Java 11 or older.

@@ -28,7 +28,7 @@ from uuid import UUID
 
 from pychronix.errors import WireError
 from pychronix.wire.decoding import as_mapping, parse
-from pychronix.wire.text_in import FLOATS, FORMS, TAGGED
+from pychronix.wire.text_in import FORMS, NUMBERS, reads_back
 from pychronix.wire.times import format_date, format_date_time, format_time, format_zoned
 from pychronix.wire.values import History, Opaque, Pairs, Typed, TypeLiteral
 from pychronix.wire.yaml_out import whole_value
@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["to_json", "value_to_json"]
 
 _DEPTH_MAX: Final = 500  # Objects and arrays within each other; the readers of JSON bear about twice that.
-# Line ends of any kind (NDJSON), other controls that JSON lets through, and halves of characters, which UTF-8 has not.
-_ESCAPED = re.compile(r"[\x7f-\xa0\xad\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+# Line ends of any kind (NDJSON), other controls that JSON lets through, halves of characters, which UTF-8 has not, and
+# characters beyond the BMP, which Java's JSONWire does not read as they are.
+_ESCAPED = re.compile(r"[\x7f-\xa0\xad\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff\U00010000-\U0010ffff]")
 
 
 def to_json(payload: Buffer, *, wire_type: str = "auto") -> str:
@@ -92,7 +93,7 @@ _END: Final = object()  # Of an object or array.
 
 def _string(text: str) -> str:
     quoted = json.dumps(text, ensure_ascii=False)
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
+    return _ESCAPED.sub(lambda match: json.dumps(match[0])[1:-1], quoted)
 
 
 def _plain(value: Any) -> str | None:
@@ -173,5 +174,7 @@ def _joined(start: str, rows: Iterable[Iterable[Any]], end: str) -> list[Any]:
 def _is_reserved(typed: Typed) -> bool:
     """Whether ``{"@name": value}`` would read back as something else than this Typed."""
     if isinstance(typed.value, str):
-        return typed.name in TAGGED or typed.name in FLOATS
+        return not reads_back(typed.name, typed.value)
+    if isinstance(typed.value, int | float):
+        return typed.name in NUMBERS
     return typed.name in FORMS

@@ -34,7 +34,17 @@ from pychronix.wire.text import from_utf8
 from pychronix.wire.times import parse_date, parse_date_time, parse_time, parse_zoned
 from pychronix.wire.values import Opaque, Pairs, Typed, TypeLiteral
 
-__all__ = ["FLOATS", "FORMS", "TAGGED", "of_tag", "parse_json", "parse_text", "parse_yaml", "parse_yaml_all"]
+__all__ = [
+    "FORMS",
+    "NUMBERS",
+    "TAGGED",
+    "of_tag",
+    "parse_json",
+    "parse_text",
+    "parse_yaml",
+    "parse_yaml_all",
+    "reads_back",
+]
 
 _DEPTH_MAX: Final = 1000  # Levels of nesting; Java's stack bears no more.
 _ALIASED_MAX: Final = 100_000  # Values that the aliases of a document may stand for, all together.
@@ -298,7 +308,7 @@ def _scalar(text: str, names: list[str], *, plain: bool, java: bool) -> Any:
     if not names:
         return _plain(text, java) if plain else text
     inner = names[-1]
-    if inner in TAGGED or (inner in FLOATS and text in _NOT_FINITE):
+    if inner in TAGGED or (inner in _FLOATS and text in _NOT_FINITE):
         value = of_tag(inner, text)  # Whatever it looks like.
     elif inner == "":
         value = text  # "!" alone says: not what it looks like.
@@ -390,7 +400,7 @@ def of_tag(name: str, value: Any) -> Any:
         read = TAGGED.get(name)
         if read is not None:
             return read(value)
-        if name in FLOATS and value in _NOT_FINITE:
+        if name in _FLOATS and value in _NOT_FINITE:
             return _NOT_FINITE[value]
     elif isinstance(value, list):
         if name == "!typed":
@@ -401,9 +411,20 @@ def of_tag(name: str, value: Any) -> Any:
             if not all(type(pair) is dict and pair.keys() == {"key", "value"} for pair in value):
                 raise WireError("!!seqmap takes a sequence of {key: ..., value: ...}")
             return as_mapping([(pair["key"], pair["value"]) for pair in value])
+    elif name in NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
+        return value
     elif name == "!history" and (history := as_history(value)) is not None:
         return history
     return with_type(name, value)
+
+
+def reads_back(name: str, text: str) -> bool:
+    """Whether a type's name before a text stands for Typed of both."""
+    try:
+        value = of_tag(name, text)
+    except WireError:
+        return False
+    return isinstance(value, Typed) and value == Typed(name, text)
 
 
 def _base64(text: str) -> bytes:
@@ -449,8 +470,13 @@ TAGGED: Final[dict[str, Callable[[str], Any]]] = {
     "LocalDateTime": parse_date_time,
     "ZonedDateTime": parse_zoned,
 }
+_FLOATS: Final = frozenset(("Float64", "Double", "double"))  # Before NaN, Infinity and -Infinity alone.
+# The names of Java's boxes, which it writes before a number where text would not tell; Wire's numbers have no such type.
+NUMBERS: Final = _FLOATS | frozenset(
+    ("byte", "short", "int", "long", "float", "Byte", "Short", "Integer", "Long", "Float")
+    + ("int8", "int16", "int32", "int64", "Float32")
+)
 FORMS: Final = frozenset(("!typed", "!seqmap", "!history"))  # The names before a collection that do not.
-FLOATS: Final = frozenset(("Float64", "Double", "double"))  # Before NaN, Infinity and -Infinity alone.
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from uuid import UUID
 
 from pychronix.wire import codes
 from pychronix.wire.decoding import Content, as_mapping, parse, to_value, with_type
-from pychronix.wire.text_in import FLOATS, FORMS, TAGGED
+from pychronix.wire.text_in import FORMS, NUMBERS, TAGGED, reads_back
 from pychronix.wire.times import format_date, format_date_time, format_time, format_zoned
 from pychronix.wire.values import History, LongArray, Opaque, Pairs, Typed, TypeLiteral
 from pychronix.wire.walking import Token, walk
@@ -39,8 +39,9 @@ __all__ = ["to_yaml", "tokens_of", "value_to_yaml", "whole_value"]
 _INDENT_MAX: Final = 16  # Levels; deeper ones are indented no further, or the indentation would be most of the output.
 _KEY_MAX: Final = 900  # Longer keys stand behind "? ": YAML looks for the ":" of others within 1024 characters.
 
-# Words that some reader takes for no text, in any case: YAML 1.1 and 1.2, Java.
-_WORDS: Final = frozenset(["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "infinity"])
+# Words that some reader takes for no text: YAML 1.1 and 1.2 in any case, TextWire as they are.
+_WORDS: Final = frozenset(("true", "false", "yes", "no", "on", "off", "null"))
+_NOT_FINITE: Final = frozenset(("NaN", "Infinity"))
 _SAFE = re.compile(r"[A-Za-z_][\w+./$\-]*(?: [\w+./$\-]+)*", re.ASCII)
 # What stays as it is between quotes: all that YAML calls printable and Java's TextWire reads, but for breaks and U+FEFF.
 _ESCAPED = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
@@ -305,7 +306,9 @@ def _is_plain_tag(name: str, token: Token) -> bool:
         return name not in FORMS
     if isinstance(value, LongArray):
         return True
-    return name not in TAGGED and name not in FLOATS and not (isinstance(value, History) or _scalar(value)[1])
+    if isinstance(value, str):
+        return reads_back(name, value)
+    return not (name in TAGGED or name in NUMBERS or isinstance(value, History) or _scalar(value)[1])
 
 
 def _tag(name: str) -> str | None:
@@ -321,7 +324,7 @@ def _tag(name: str) -> str | None:
 
 def _text(text: str) -> str:
     """A text, quoted where it has to be."""
-    if _SAFE.fullmatch(text) and text.lower() not in _WORDS:
+    if _SAFE.fullmatch(text) and text.lower() not in _WORDS and text not in _NOT_FINITE:
         return text
     return _quoted(text)
 

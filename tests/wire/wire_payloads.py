@@ -26,6 +26,23 @@ def exact(value: Any) -> Any:
     return type(value).__name__, repr(value)
 
 
+def alike(left: Any, right: Any) -> bool:
+    """Whether two values are the same but for 1 and 1.0: Java shows some longs as floats, and rounds none beyond 2**53."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        pairs = [list(one.pairs() if isinstance(one, Pairs) else one.items()) for one in (left, right)]
+        return len(pairs[0]) == len(pairs[1]) and all(
+            alike(*keys) and alike(*values)
+            for keys, values in (zip(*both, strict=True) for both in zip(*pairs, strict=True))
+        )
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(alike, left, right))
+    if isinstance(left, Typed) and isinstance(right, Typed):
+        return left.name == right.name and alike(left.value, right.value)
+    if {type(left), type(right)} == {int, float}:
+        return float(left) == float(right)
+    return exact(left) == exact(right)
+
+
 # Names and texts in which everything occurs that some reader of text takes for something else.
 TEXTS = st.one_of(
     st.text(max_size=12),
