@@ -7,7 +7,6 @@ in which the options of a query are bytes of the native protocol (``QueryOptions
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import re
 import uuid
@@ -297,26 +296,46 @@ def _counted_list(values: _Values, kind: type, *, last: bool = True) -> list[Any
     return items
 
 
-# AuditLogEntry.getLogString: in this order, what is unknown left out; names and the operation may hold anything.
-_AUDIT = re.compile(
-    r"user:(?P<user>.*?)\|host:(?P<host>.*?)\|source:(?P<source>.*?)(?:\|port:(?P<port>[0-9]+))?"
-    r"\|timestamp:(?P<time>-?[0-9]+)\|type:(?P<event>\w+)\|category:(?P<category>\w+)"
-    r"(?:\|batch:(?P<batch>[0-9a-f-]{36}))?(?:\|ks:(?P<keyspace>.*?))?(?:\|scope:(?P<scope>.*?))?"
-    r"(?:\|operation:(?P<operation>.*))?",
+# AuditLogEntry.getLogString, in this order: user, host and source; these; then what there is of batch, ks, scope and
+# operation. Names and the operation may hold anything, also what looks like a part: the first place where all fits counts.
+_AUDIT_MIDDLE = re.compile(
+    r"(?:\|port:(?P<port>[0-9]{1,5}))?\|timestamp:(?P<time>-?[0-9]{1,19})\|type:(?P<event>\w+)\|category:(?P<category>\w+)"
+)
+_AUDIT_END = re.compile(
+    r"(?:\|batch:(?P<batch>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))?"
+    r"(?:\|ks:(?P<keyspace>.*?))?(?:\|scope:(?P<scope>.*?))?(?:\|operation:(?P<operation>.*))?",
     re.DOTALL,
 )
 
 
 def _audit_record(message: str, index: int, path: str) -> AuditRecord:
-    found = _AUDIT.fullmatch(message)
-    if found is None:
-        return AuditRecord(index, path, 0, message)
-    facts: dict[str, Any] = found.groupdict()
-    time_ms = int(facts.pop("time"))
-    facts["port"] = None if facts["port"] is None else int(facts["port"])
-    with contextlib.suppress(ValueError):
-        facts["batch"] = None if facts["batch"] is None else uuid.UUID(facts["batch"])
-    return AuditRecord(index, path, time_ms, message, **facts)
+    # The names end with the last host and source before the middle; what comes before the first ones is none.
+    host_at = message.find("|host:", len("user:")) if message.startswith("user:") else -1
+    source_at = message.find("|source:", host_at) if host_at >= 0 else -1
+    for middle in _AUDIT_MIDDLE.finditer(message, source_at + len("|source:")) if source_at >= 0 else ():
+        end = _AUDIT_END.fullmatch(message, middle.end())
+        if end is None:
+            continue
+        names, _, source = message[: middle.start()].rpartition("|source:")
+        user, _, host = names.rpartition("|host:")
+        found = {**middle.groupdict(), **end.groupdict()}
+        return AuditRecord(
+            index,
+            path,
+            int(found["time"]),
+            message,
+            user[len("user:") :],
+            host,
+            source,
+            None if found["port"] is None else int(found["port"]),
+            found["event"],
+            found["category"],
+            None if found["batch"] is None else uuid.UUID(found["batch"]),
+            found["keyspace"],
+            found["scope"],
+            found["operation"],
+        )
+    return AuditRecord(index, path, 0, message)
 
 
 # --- query options ---------------------------------------------------------------------------------------------------

@@ -313,15 +313,21 @@ def _yaml(value: Any, indent: str) -> Iterator[str]:
             yield lead + "\n"
             yield from _yaml(item, indent + "  ")
         else:
-            yield f"{lead} {json_line(item).decode()}"
+            yield f"{lead} {_yaml_scalar(item)}\n"
 
 
 def _yaml_key(name: str, indent: str) -> str:
     if re.fullmatch("[a-z_]{3,}", name) and name not in _YAML_WORDS:
         return f"{indent}{name}:"
-    quoted = json_line(name).decode().rstrip("\n")
+    quoted = _yaml_scalar(name)
     # A key of more than 1024 characters is to be marked as one.
     return f"{indent}{quoted}:" if len(quoted) < 1000 else f"{indent}? {quoted}\n{indent}:"
+
+
+def _yaml_scalar(value: Any) -> str:
+    """As in JSON, but for three characters that YAML may not hold as they are."""
+    text = json_line(value).decode().rstrip("\n")
+    return re.sub("[\ufeff\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 _YAML_WORDS = {"null", "true", "false", "yes", "off"}

@@ -121,6 +121,18 @@ def test_logs_of_several_nodes_are_merged_by_time(cassandra: Cassandra, tmp_path
     assert records[0].path == str(tmp_path / RELEASES[0])
 
 
+def test_several_logs_are_followed_at_once(cassandra: Cassandra, tmp_path: Path) -> None:
+    old, new = cassandra("4.1.7"), cassandra("5.0.3")
+    old.enable(tmp_path / "old")
+    new.audit_enable(tmp_path / "new")
+    with following(tmp_path / "old", tmp_path / "new") as records:
+        for step in range(5):
+            new.audit("SELECT", time=START_MS + step)
+            assert next(records).type == "audit"
+            old.query(f"query {step}", time=START_MS + step)
+            assert query(next(records)) == f"query {step}"
+
+
 def test_archived_files_are_read_wherever_they_are(peer: CassandraPeer, tmp_path: Path) -> None:
     peer.enable(tmp_path / "fql", roll="TEST_SECONDLY")
     for number in until(tmp_path / "fql", files=2):
@@ -164,10 +176,10 @@ def query(record: Record) -> str:
 class following:
     """Follows a log in this thread; fails where nothing comes for a minute instead of waiting for ever."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, *paths: Path) -> None:
         self._stop = threading.Event()
         self._timer = threading.Timer(DEADLINE_S, self._stop.set)
-        self._records = read_log(path, follow=True, stop=self._stop)
+        self._records = read_log(paths, follow=True, stop=self._stop)
 
     def __enter__(self) -> Iterator[Record]:
         self._timer.start()
@@ -176,7 +188,7 @@ class following:
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
         assert not self._stop.is_set(), f"the log was not read within {DEADLINE_S:g} s"
-        self._records.close()  # type: ignore[attr-defined]
+        self._records.close()
 
 
 def until(directory: Path, *, files: int) -> Iterator[int]:

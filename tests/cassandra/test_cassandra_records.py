@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import pickle
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -105,12 +106,24 @@ def test_both_logs_are_merged_by_time(logs: Logs) -> None:
     assert len(records) == len(list(read_log(directory / "fql"))) + len(list(read_log(directory / "audit")))
 
 
-def test_a_log_that_is_not_there(tmp_path: Path) -> None:
+def test_a_log_is_closed_when_it_is_not_read_to_its_end(logs: Logs) -> None:
+    directory, _ = logs
+    with read_log([directory / "fql", directory / "audit"]) as reader:
+        next(reader)
+    assert list(reader) == []
+    unread = read_log(directory / "fql")
+    unread.close()
+    assert list(unread) == []
+
+
+def test_a_log_that_is_not_there(tmp_path: Path, logs: Logs) -> None:
     with pytest.raises(px.NotFoundError):
         read_log(tmp_path / "none")
-    (tmp_path / "other.cq4").write_bytes(b"")
-    with pytest.raises(px.ChronixError):
-        read_log(tmp_path / "other.cq4")
+    with pytest.raises(px.NotFoundError):
+        read_log([tmp_path / "fql", tmp_path / "none"])
+    (tmp_path / "fql" / "stranger.cq4").write_bytes(b"")
+    with pytest.raises(px.NotFoundError, match="no file of the log beside it"):
+        read_log(tmp_path / "fql" / "stranger.cq4")
 
 
 @pytest.mark.parametrize("document", CONFUSED.values(), ids=CONFUSED.keys())
@@ -244,6 +257,35 @@ def test_hostile_bytes_are_never_more_than_an_error(logs: Logs, budget: object) 
     assert damaged > len(payloads)
 
 
+def test_an_audit_entry_may_hold_what_looks_like_its_parts() -> None:
+    tail = "|timestamp:7|type:LOGIN_ERROR|category:AUTH"
+    for user in ("a|host:b|source:c", "a" + tail, "|port:1" + tail + "|host:x", "two\nlines", ""):
+        for operation in ("o", "|operation:o" + tail, ""):
+            message = f"user:{user}|host:h/1.2.3.4:7000|source:/1.2.3.4|port:5{tail}|ks:k|operation:{operation}"
+            record = decode_record(encode_document({"version": 0, "type": "audit", "message": message}))
+            assert isinstance(record, AuditRecord)
+            assert (record.user, record.host, record.source) == (user, "h/1.2.3.4:7000", "/1.2.3.4")
+            assert (record.port, record.time_ms, record.keyspace, record.operation) == (5, 7, "k", operation)
+
+
+def test_hostile_text_takes_no_long_time() -> None:
+    """Each of these takes minutes where time grows with the square of the length, and more where with the cube."""
+    start = time.process_time()
+    for text in (
+        "|host:|source:",
+        "|timestamp:1|type:a|category:b",
+        "|ks:|scope:|operation:",
+        "user:",
+        "|timestamp:1|type:a|category:b|ks:",
+        "|host:|source:|timestamp:1|type:a|category:b",
+    ):
+        message = "user:" + text * 20_000 + "!"
+        decode_record(encode_document({"version": 0, "type": "audit", "message": message}))
+    for text in ("''", '""', "$$ ", "/*", "--", "1", "0x", "in (?, ", "(?, ", ":a", "- "):
+        statement_shape("'" * (text == "''") + '"' * (text == '""') + text * 50_000)
+    assert time.process_time() - start < 20
+
+
 @pytest.mark.parametrize(
     ("query", "shape"),
     [
@@ -254,7 +296,8 @@ def test_hostile_bytes_are_never_more_than_an_error(logs: Logs, budget: object) 
         ("UPDATE t SET b = 0xCAFE, u = 5b6962dd-3f90-4c93-8f61-eabfa4a803e2", "update t set b = ?, u = ?"),
         ("SELECT 1 -- why\nFROM t /* ' */ WHERE a = $$ it's $$ // end", "select ? from t where a = ?"),
         ("UPDATE t SET f = true, m = {'k': 1}", "update t set f = ?, m = {?: ?}"),
-        ("SELECT 'never closed", "select 'never closed"),
+        ("SELECT 'never closed", "select ?"),
+        ('SELECT "never closed', 'select "never closed'),
         ("", ""),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shutil
 from collections.abc import Callable
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cassandra_kit import START_MS, Fql, Result, unpack
 
 import pychronix as px
+from pychronix.cassandra import read_log
 from pychronix.wire import encode_document
 
 Run = Callable[..., Result]
@@ -87,7 +90,6 @@ def test_json_has_all_options(logs: Path, fql: Run) -> None:
 
 
 def test_yaml_has_what_json_has(logs: Path, fql: Run) -> None:
-    yaml = pytest.importorskip("yaml")
     arguments = (logs / "fql", logs / "audit", "--types", "int", "--types", "uuid, text, int")
     documents = list(yaml.safe_load_all(fql(*arguments, "-o", "yaml").out))
     assert documents == objects(fql(*arguments, "-o", "json"))
@@ -181,6 +183,32 @@ def test_what_is_no_record_is_shown_and_told(logs: Path, fql: Run) -> None:
     assert code == 1
     assert json.loads(out.splitlines()[1])["reason"] == "its version is 7, and 0 is the only one known"
     assert json.loads(fql(logs / "mixed", "-o", "json", "--stats").out)["type"] == {"unknown": 2, "audit": 1}
+
+
+def test_hostile_records_are_printed_in_every_form(logs: Path, fql: Run) -> None:
+    rng = random.Random(1)
+    for name in ("fql", "audit"):
+        with px.open_queue(logs / name) as queue, queue.tailer() as tailer:
+            payloads = [payload for payload in tailer if len(payload) < 1000]
+        with px.open_queue(logs / "hostile", "a") as queue, queue.appender() as appender:
+            appender.append(encode_document({"version": 0, "type": "audit", "message": "\ud800\ufeff\uffff\x85\u2028"}))
+            for payload in payloads * 20:
+                changed = bytearray(payload)
+                # Beyond the first fields, whose damage leaves nothing to be shown.
+                for _ in range(rng.choice((1, 2, 5))):
+                    changed[rng.randrange(30, len(changed))] = rng.randrange(256)
+                appender.append(changed)
+    types = ("--types", "text", "--types", "blob, blob", "--types", "double, int, decimal, timestamp")
+    count = len(list(read_log(logs / "hostile", keep_unknown=True)))
+    for form in ("table", "yaml", "json"):
+        code, out, err = fql(logs / "hostile", "-o", form, *types)
+        assert code == 1
+        assert "excerpts could not be read" in err and err.count("\n") == 1
+        if form == "yaml":
+            assert len(list(yaml.safe_load_all(out))) == count
+        elif form == "json":
+            assert len([json.loads(line) for line in out.splitlines()]) == count
+        assert fql(logs / "hostile", "-o", form, "--stats").code == 1
 
 
 def test_a_file_cut_short_is_an_error_not_a_crash(logs: Path, fql: Run) -> None:
