@@ -173,7 +173,7 @@ def decode_record(payload: bytes, index: int = 0, path: str = "") -> QueryRecord
 
 
 def read_record(payload: bytes, index: int, path: str) -> QueryRecord | BatchRecord | AuditRecord:
-    fields = _fields(payload)
+    fields, lists = _fields(payload)
     version = _int(fields, "version")
     if version != VERSION:
         raise NotARecordError(f"its version is {version}, and {VERSION} is the only one known")
@@ -190,83 +190,94 @@ def read_record(payload: bytes, index: int, path: str) -> QueryRecord | BatchRec
         path,
         _int(fields, "query-start-time"),
         protocol,
-        _decode_options(_one(fields, "query-options", bytes), protocol),
+        _decode_options(_bytes(fields, "query-options"), protocol),
         None if timestamp == _LONG_MIN else timestamp,
         None if now in (_LONG_MIN, _INT_MIN) else now,
         _text(fields, "keyspace") if "keyspace" in fields else None,
     )
     if kind == QueryRecord.type:
         return QueryRecord(*common, _needed(fields, "query"))
-    queries = _counted_list(_Values(fields, "queries"), str)
-    values = _Values(fields, "values")
-    lists = tuple(tuple(_counted_list(values, bytes, last=False)) for _ in range(values.count()))
-    values.end()
-    if len(lists) != len(queries):
-        raise NotARecordError(f"it has {len(queries)} queries and {len(lists)} lists of values")
-    return BatchRecord(*common, _needed(fields, "batch-type"), tuple(queries), lists)
+    texts = _Values(fields, lists, "queries")
+    queries = texts.counted(str)
+    texts.end()
+    bound = _Values(fields, lists, "values")
+    values = tuple(bound.counted(bytes) for _ in range(bound.count()))
+    bound.end()
+    if len(values) != len(queries):
+        raise NotARecordError(f"it has {len(queries)} queries and {len(values)} lists of values")
+    return BatchRecord(*common, _needed(fields, "batch-type"), queries, values)
 
 
-def _fields(payload: bytes) -> dict[str, list[Any]]:
-    """The values that stand after each name: the queries and values of a batch are many after one."""
+def _fields(payload: bytes) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """The value after each name, and all that stand after it: of a batch, queries and values are many after one name."""
     try:
         document = decode(payload, wire_type="BINARY_LIGHT")
     except WireError as error:
         raise NotARecordError(str(error)) from error
     if isinstance(document, dict):
-        return {name: [value] for name, value in document.items()}
-    fields: dict[str, list[Any]] = {}
-    if not isinstance(document, list):
-        return fields
+        return document, {}
+    fields: dict[str, Any] = {}
+    lists: dict[str, list[Any]] = {}
     # Values without a name make a document a list, in which a name with its first value is a mapping of one.
     values: list[Any] = []
-    for item in document:
+    for item in document if isinstance(document, list) else ():
         if isinstance(item, dict):
+            fields.update(item)
             for name, value in item.items():
-                values = fields[name] = [value]
+                values = lists[name] = [value]
         else:
             values.append(item)
-    return fields
+    return fields, lists
 
 
-def _one(fields: Mapping[str, list[Any]], name: str, kind: type) -> Any:
-    values = fields.get(name)
-    if not values:
-        raise NotARecordError(f"it has no field {name!r}")
-    if not isinstance(values[0], kind):
-        raise NotARecordError(f"its field {name!r} is of type {type(values[0]).__name__}, not {kind.__name__}")
-    return values[0]
+_MISSING = object()
 
 
-def _int(fields: Mapping[str, list[Any]], name: str) -> int:
-    value = _one(fields, name, object)
+def _int(fields: Mapping[str, Any], name: str) -> int:
+    value = fields.get(name, _MISSING)
+    if type(value) is int:
+        return value
     # Java writes a long that a float can hold as one.
     if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise NotARecordError(f"its field {name!r} is of type {type(value).__name__}, not int")
-    return value
+        return int(value)
+    raise _wrong_field(value, name, "int")
 
 
-def _text(fields: Mapping[str, list[Any]], name: str) -> str | None:
-    value = _one(fields, name, object)
-    if value is not None and not isinstance(value, str):
-        raise NotARecordError(f"its field {name!r} is of type {type(value).__name__}, not str")
-    return value
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name, _MISSING)
+    if value is None or isinstance(value, str):
+        return value
+    raise _wrong_field(value, name, "str")
 
 
-def _needed(fields: Mapping[str, list[Any]], name: str) -> str:
-    text: str = _one(fields, name, str)
-    return text
+def _needed(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name, _MISSING)
+    if isinstance(value, str):
+        return value
+    raise _wrong_field(value, name, "str")
+
+
+def _bytes(fields: Mapping[str, Any], name: str) -> bytes:
+    value = fields.get(name, _MISSING)
+    if isinstance(value, bytes):
+        return value
+    raise _wrong_field(value, name, "bytes")
+
+
+def _wrong_field(value: object, name: str, kind: str) -> NotARecordError:
+    if value is _MISSING:
+        return NotARecordError(f"it has no field {name!r}")
+    return NotARecordError(f"its field {name!r} is of type {type(value).__name__}, not {kind}")
 
 
 class _Values:
     """The values after one name, taken one after the other."""
 
-    def __init__(self, fields: Mapping[str, list[Any]], name: str) -> None:
+    def __init__(self, fields: Mapping[str, Any], lists: Mapping[str, list[Any]], name: str) -> None:
         if name not in fields:
             raise NotARecordError(f"it has no field {name!r}")
         self._name = name
-        self._values = fields[name]
+        self._values = lists.get(name, [fields[name]])  # No more than one each: a batch without queries.
         self._at = 0
 
     def take(self, kind: type) -> Any:
@@ -284,16 +295,13 @@ class _Values:
             raise NotARecordError(f"its {self._name} are too few for a count of {count}")
         return count
 
+    def counted(self, kind: type) -> tuple[Any, ...]:
+        """As many values of a type as the number before them says."""
+        return tuple([self.take(kind) for _ in range(self.count())])
+
     def end(self) -> None:
         if self._at != len(self._values):
             raise NotARecordError(f"its {self._name} go on after the last one")
-
-
-def _counted_list(values: _Values, kind: type, *, last: bool = True) -> list[Any]:
-    items = [values.take(kind) for _ in range(values.count())]
-    if last:
-        values.end()
-    return items
 
 
 # AuditLogEntry.getLogString, in this order: user, host and source; these; then what there is of batch, ks, scope and
