@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 __all__ = ["Direction", "ExcerptReader", "Spans", "Tailer", "TailerState"]
 
 _LARGE = 2048  # From this mean size on, slicing the mapping beats copying the whole region first and slicing that.
+_BULK_BYTES = 16 << 20  # What is decoded at once has about so many bytes at most.
 _EAGER_GROWTH = 4  # read() reads ahead 1, 4, 16 ... messages: a random access pays for one, a loop soon for none.
 
 
@@ -945,6 +946,15 @@ class Tailer:
             )
         return shapes
 
+    def _scan_bounded(self, limit: int) -> int:
+        """Scans the next batch, of no more bytes than are to be decoded at once; their number, 0 at the end."""
+        count = self._scan(limit)
+        region = self._batch.region
+        if count > 1 and region > _BULK_BYTES:
+            self._settle()
+            count = self._scan(max(1, count * _BULK_BYTES // region))
+        return count
+
     def _documents(
         self, count: int | None, take: Callable[[DocumentBatch], tuple[int, WireError | None]]
     ) -> WireError | None:
@@ -969,7 +979,7 @@ class Tailer:
                     self.move_to_index(index)
             else:
                 with self._inside():
-                    found = self._scan(limit)
+                    found = self._scan_bounded(limit)
                     if not found:
                         return None
                     done, error = take(DocumentBatch.of_scan(self._batch, found))
@@ -991,7 +1001,7 @@ class Tailer:
                 yield self._values_singly()
                 return
             with self._inside():
-                count = self._scan(BATCH)
+                count = self._scan_bounded(BATCH)
                 if not count:
                     return
                 batch = self._batch

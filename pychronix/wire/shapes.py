@@ -27,6 +27,7 @@ from pychronix.wire.values import Typed
 __all__ = ["Cells", "Documents", "Shapes"]
 
 _SHAPES_MAX = 64  # Each costs a look at every document that was not taken by those before it.
+_SAMPLE_MAX = 1 << 16  # Bytes of a document that is learnt from: it is kept, and its names become source.
 _LESSON = 64
 _FIRST_LESSONS = 8
 _NUMBER_MAX = 255
@@ -89,7 +90,7 @@ class Cells(Protocol):
         """The same as floats."""
 
     def texts(self, slot: int) -> tuple[bytes, bool] | None:
-        """A column's texts ("" for other cells), a zero byte after each; whether all is ASCII. None if one has zero bytes."""
+        """A column's texts ("" for other cells), a zero byte after each; whether all is ASCII. None: one has zero bytes."""
 
 
 class Shapes:
@@ -318,7 +319,7 @@ class _Shape:
 
 
 def _shape_of(document: bytes, cells: Cells) -> _Shape | None:
-    steps = cells.shape_of(document)
+    steps = cells.shape_of(document) if len(document) <= _SAMPLE_MAX else []
     if not steps:
         return None
     try:

@@ -267,7 +267,7 @@ def test_an_object_of_ones_own(tmp_path: Path) -> None:
         queue.appender().append_values(prices)
         assert 1 == codec.bulk
         assert prices == list(queue.tailer().values())
-        assert 1 + 3 == codec.bulk
+        assert 1 + 3 <= codec.bulk < 100  # A call for each batch.
         bad = queue.appender().append(b"short")
         with pytest.raises(CodecError, match=r"the codec Cents cannot read excerpt .*: 5 bytes") as caught:
             list(queue.tailer().values())

@@ -362,6 +362,34 @@ def test_large_documents_and_large_texts(queue: px.Queue) -> None:
     assert values == filled(queue, payloads).read_documents()
 
 
+def test_what_is_large_is_not_decoded_all_at_once(tmp_path: Path) -> None:
+    sizes = []
+
+    class Watched:
+        encode = staticmethod(bytes)
+        decode = staticmethod(len)
+
+        def decode_many(self, payloads: list[bytes]) -> list[int]:
+            sizes.append(len(payloads))
+            return list(map(len, payloads))
+
+    with px.open_queue(tmp_path / "q", "a", codec=Watched()) as queue:
+        queue.appender().append_values([bytes(1 << 20)] * 40 + [b"small"] * 2000)
+        assert [1 << 20] * 40 + [5] * 2000 == list(queue.tailer().values())
+        assert max(sizes[:3]) <= 16
+        assert [2040] == [len(queue.tailer().read_documents(wire_type="RAW"))]
+
+
+def test_a_large_document_is_not_learnt() -> None:
+    general = Counted()
+    large, small = b"\xc1a" + encode_text("x" * 70000), b"\xc1a\xe1x"
+    assert [{"a": "x" * 70000}] * 5 == in_bulk([large] * 5, shapes := Shapes(DocumentCells(), general, bare))[0]
+    assert 5 == len(general.payloads)
+    assert [{"a": "x"}] * 5 == in_bulk([small] * 5, shapes)[0]
+    in_bulk([large] * 5, shapes)  # Now it is one of a shape.
+    assert 6 == len(general.payloads)
+
+
 @given(seed=st.integers(0, 1 << 32))
 def test_mixed_queues(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     payloads = mixed(seed, 40)
