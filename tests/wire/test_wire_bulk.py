@@ -383,7 +383,8 @@ def test_what_is_large_is_not_decoded_all_at_once(tmp_path: Path) -> None:
 def test_a_large_document_is_not_learnt() -> None:
     general = Counted()
     large, small = b"\xc1a" + encode_text("x" * 70000), b"\xc1a\xe1x"
-    assert [{"a": "x" * 70000}] * 5 == in_bulk([large] * 5, shapes := Shapes(DocumentCells(), general, bare))[0]
+    shapes = Shapes(DocumentCells(), general, bare)
+    assert [{"a": "x" * 70000}] * 5 == in_bulk([large] * 5, shapes)[0]
     assert 5 == len(general.payloads)
     assert [{"a": "x"}] * 5 == in_bulk([small] * 5, shapes)[0]
     in_bulk([large] * 5, shapes)  # Now it is one of a shape.
