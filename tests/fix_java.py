@@ -40,7 +40,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote, unquote_plus
 
 import pytest
@@ -293,10 +293,15 @@ def build_peer(release: str = RELEASE) -> PeerBuild:
     The result is kept under a stamp of sources and release, so a second run costs a hash. Several processes may build
     at once: a file lock lets one do the work.
     """
+    return build_once(release, _build)
+
+
+def build_once(release: str, build: Callable[[str], PeerBuild]) -> PeerBuild:
+    """What `build` makes of a release, which is done once a run; again its error where it could not."""
     known = _builds.get(release)
     if known is None:
         try:
-            known = _build(release)
+            known = build(release)
         except PeerUnavailableError as error:
             known = error
         _builds[release] = known
@@ -305,15 +310,20 @@ def build_peer(release: str = RELEASE) -> PeerBuild:
     return known
 
 
-def _build(release: str) -> PeerBuild:
-    cache = Path(os.environ.get("PYCHRONIX_PEER_CACHE") or _PROJECT / "target")
-    home = cache / release
+def build_home(release: str) -> Path:
+    """The directory, made if need be, where the build of a release is kept."""
+    home = Path(os.environ.get("PYCHRONIX_PEER_CACHE") or _PROJECT / "target") / release
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PeerUnavailableError(f"cannot make {home}: {error}") from error
+    return home
+
+
+def _build(release: str) -> PeerBuild:
+    home = build_home(release)
     old = release in JAVA_11_RELEASES
-    java = _find_java11(cache) if old else find_java()
+    java = _find_java11(home.parent) if old else find_java()
     sources = sorted([_PROJECT / "pom.xml", *_PROJECT.rglob("src/main/**/*.java")])
     stamp = hashlib.sha256(b"\0".join([release.encode(), *(source.read_bytes() for source in sources)])).hexdigest()
     stamp_path = home / "stamp"
@@ -1123,6 +1133,26 @@ def _excerpts(reply: Reply) -> list[Excerpt]:
 JavaPeerFactory = Callable[..., JavaPeer]
 
 
+class Lendable(Protocol):
+    """A process with queues that tests may share: `JavaPeer`, and that of `fix_java3`."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+
+    def close_queues(self) -> None:
+        """Closes every queue still open in it."""
+
+    def close(self) -> None:
+        """Ends it in order."""
+
+    def kill(self) -> None:
+        """Ends it at once."""
+
+
+P = TypeVar("P", bound=Lendable)
+
+
 def require_build(release: str = RELEASE, build: Callable[[str], PeerBuild] = build_peer) -> PeerBuild:
     """`build_peer`, or the test's skip (failure where peers are required) with the reason."""
     try:
@@ -1137,8 +1167,49 @@ def require_build(release: str = RELEASE, build: Callable[[str], PeerBuild] = bu
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what talks to Java, so that ``-m "not java"`` leaves it out."""
     for item in items:
-        if {"java", "java_peer", "wire_peer"} & set(getattr(item, "fixturenames", ())):
+        if {"java", "java_peer", "java3", "java3_peer", "wire_peer"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("java")
+
+
+def named_properties(properties: dict[str, str]) -> dict[str, str]:
+    """JVM system properties by their names, from keyword arguments."""
+    return {name.replace("__", "."): value for name, value in properties.items()}
+
+
+def start_peers(
+    kind: Callable[[PeerBuild, dict[str, str], Sequence[str]], P], build: Callable[[str], PeerBuild], default: str
+) -> Iterator[Callable[..., P]]:
+    """The function by which a test starts peers of its own, all of which end with it."""
+    peers: list[P] = []
+
+    def start(release: str = default, *, jvm_options: Sequence[str] = (), **properties: str) -> P:
+        peers.append(kind(require_build(release, build), named_properties(properties), jvm_options))
+        return peers[-1]
+
+    yield start
+    for peer in peers:
+        peer.kill()
+
+
+def share_peers() -> Iterator[list[P]]:
+    """The peers that the run has shared so far, all of which end with it."""
+    shared: list[P] = []
+    yield shared
+    for peer in shared:
+        peer.close()
+
+
+def lend_peer(shared: list[P], start: Callable[[], P]) -> Iterator[P]:
+    """The shared peer that runs, a new one if need be; a test's queues in it are closed at the test's end."""
+    if not shared or not shared[-1].running:
+        shared.append(start())
+    peer = shared[-1]
+    yield peer
+    if peer.running:
+        try:
+            peer.close_queues()
+        except (JavaError, PeerError):
+            peer.kill()
 
 
 @pytest.fixture
@@ -1148,25 +1219,12 @@ def java_peer() -> Iterator[JavaPeerFactory]:
     Properties are JVM system properties; a double underscore stands for a dot
     (``queue__force__unlock__mode="NEVER"``). `jvm_options` takes further options. All end with the test.
     """
-    peers: list[JavaPeer] = []
-
-    def start(release: str = RELEASE, *, jvm_options: Sequence[str] = (), **properties: str) -> JavaPeer:
-        named = {name.replace("__", "."): value for name, value in properties.items()}
-        peer = JavaPeer(require_build(release), named, jvm_options)
-        peers.append(peer)
-        return peer
-
-    yield start
-    for peer in peers:
-        peer.kill()
+    yield from start_peers(JavaPeer, build_peer, RELEASE)
 
 
 @pytest.fixture(scope="session")
 def _java_shared() -> Iterator[list[JavaPeer]]:
-    holder: list[JavaPeer] = []
-    yield holder
-    for peer in holder:
-        peer.close()
+    yield from share_peers()
 
 
 @pytest.fixture
@@ -1175,15 +1233,7 @@ def java(_java_shared: list[JavaPeer]) -> Iterator[JavaPeer]:
 
     A test's queues in it are closed at the test's end.
     """
-    if not _java_shared or not _java_shared[-1].running:
-        _java_shared.append(JavaPeer(require_build(RELEASE)))
-    peer = _java_shared[-1]
-    yield peer
-    if peer.running:
-        try:
-            peer.close_queues()
-        except (JavaError, PeerError):
-            peer.kill()
+    yield from lend_peer(_java_shared, lambda: JavaPeer(require_build()))
 
 
 @pytest.fixture(scope="session")
@@ -1203,7 +1253,7 @@ def wire_peer(_wire_peers: dict[tuple[object, ...], WirePeer]) -> Callable[..., 
     """
 
     def start(main_class: str, release: str = RELEASE, **properties: str) -> WirePeer:
-        named = {name.replace("__", "."): value for name, value in properties.items()}
+        named = named_properties(properties)
         key = (main_class, release, *sorted(named.items()))
         peer = _wire_peers.get(key)
         if peer is None or not peer.running:

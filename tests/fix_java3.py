@@ -41,18 +41,22 @@ import pytest
 from fix_java import (
     JVM_OPTIONS,
     FixtureQueue,
-    JavaError,
     JavaFollow,
     JavaLoad,
     JavaProcess,
     PeerBuild,
     PeerError,
     PeerUnavailableError,
+    build_home,
+    build_once,
     file_lock,
     find_java,
     fixture_names,
+    lend_peer,
     pack_classes,
     require_build,
+    share_peers,
+    start_peers,
     unhex,
     with_class_archive,
 )
@@ -86,23 +90,13 @@ _ARCHIVE_SCRIPT = (
 # --- building --------------------------------------------------------------------------------------------------------
 
 
-_built: list[PeerBuild | PeerUnavailableError] = []
-
-
 def build_peer3(release: str = RELEASE3) -> PeerBuild:
     """Compiles the peer with javac against Debian's jars, or finds it done; raises `PeerUnavailableError`.
 
     The result is kept under a stamp of sources and jars where `fix_java` keeps its builds (``tests/java/target``, or
     ``PYCHRONIX_PEER_CACHE``); a file lock lets one of several processes do the work.
     """
-    if not _built:
-        try:
-            _built.append(_build(release))
-        except PeerUnavailableError as error:
-            _built.append(error)
-    if isinstance(_built[0], PeerUnavailableError):
-        raise _built[0]
-    return _built[0]
+    return build_once(release, _build)
 
 
 def _build(release: str) -> PeerBuild:
@@ -116,11 +110,7 @@ def _build(release: str) -> PeerBuild:
     stamp = hashlib.sha256(b"\0".join(source.read_bytes() for source in [*shim, *sources]))
     for jar in jars:
         stamp.update(f"{jar.resolve().name} {jar.stat().st_size} {jar.stat().st_mtime_ns}".encode())
-    home = Path(os.environ.get("PYCHRONIX_PEER_CACHE") or _JAVA / "target") / release
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PeerUnavailableError(f"cannot make {home}: {error}") from error
+    home = build_home(release)
     stamp_path = home / "stamp"
     with file_lock(home / "lock"):
         if not stamp_path.exists() or stamp_path.read_text() != stamp.hexdigest():
@@ -787,13 +777,6 @@ def require_build3() -> PeerBuild:
     return require_build(RELEASE3, build_peer3)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what talks to Java, so that ``-m "not java"`` leaves it out."""
-    for item in items:
-        if {"java3", "java3_peer"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker("java")
-
-
 @pytest.fixture
 def java3_peer() -> Iterator[Java3PeerFactory]:
     """Starts Java processes of the test's own: ``java3_peer(**properties)`` gives a `Java3Peer`.
@@ -801,25 +784,12 @@ def java3_peer() -> Iterator[Java3PeerFactory]:
     Properties are JVM system properties; a double underscore stands for a dot (``os__max__pid__bits="22"``).
     `jvm_options` takes further options. All end with the test.
     """
-    peers: list[Java3Peer] = []
-
-    def start(*, jvm_options: Sequence[str] = (), **properties: str) -> Java3Peer:
-        named = {name.replace("__", "."): value for name, value in properties.items()}
-        peer = Java3Peer(require_build3(), named, jvm_options)
-        peers.append(peer)
-        return peer
-
-    yield start
-    for peer in peers:
-        peer.kill()
+    yield from start_peers(Java3Peer, build_peer3, RELEASE3)
 
 
 @pytest.fixture(scope="session")
 def _java3_shared() -> Iterator[list[Java3Peer]]:
-    holder: list[Java3Peer] = []
-    yield holder
-    for peer in holder:
-        peer.close()
+    yield from share_peers()
 
 
 @pytest.fixture
@@ -828,15 +798,7 @@ def java3(_java3_shared: list[Java3Peer]) -> Iterator[Java3Peer]:
 
     A test's queues in it are closed at the test's end.
     """
-    if not _java3_shared or not _java3_shared[-1].running:
-        _java3_shared.append(Java3Peer(require_build3()))
-    peer = _java3_shared[-1]
-    yield peer
-    if peer.running:
-        try:
-            peer.close_queues()
-        except (JavaError, PeerError):
-            peer.kill()
+    yield from lend_peer(_java3_shared, lambda: Java3Peer(require_build3()))
 
 
 def free_port() -> int:
