@@ -14,6 +14,7 @@ BUILTINS = {
     "AppendLockedError": RuntimeError,
     "BusyError": RuntimeError,
     "ClosedError": ValueError,
+    "CodecError": ValueError,
     "CorruptError": ValueError,
     "CycleClosedError": RuntimeError,
     "CycleFullError": OverflowError,
@@ -38,6 +39,7 @@ BUILTINS = {
     "SystemCallError": OSError,
     "UnsupportedFormatError": ValueError,
     "UsageError": ValueError,
+    "WireError": ValueError,
 }
 
 
