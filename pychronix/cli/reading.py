@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import datetime
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pychronix as px
+from pychronix.cli.choosing import add_choice, choice_of
+from pychronix.cli.messages import Message
 from pychronix.cli.options import (
     add_chronicle3,
     add_queue,
@@ -20,7 +22,7 @@ from pychronix.cli.options import (
     tcp_module,
 )
 from pychronix.cli.shell import Command, Output, WrongUsageError, told
-from pychronix.cli.showing import Message, add_output, shown_as
+from pychronix.cli.showing import add_output, shown_as
 from pychronix.errors import IndexRangeError
 from pychronix.follow import follow
 
@@ -44,12 +46,13 @@ def _add_cat(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--count", type=parse_number, metavar="N", help="print at most N messages")
     parser.add_argument("-r", "--reverse", action="store_true", help="newest first")
     parser.add_argument("--meta", action="store_true", help="print metadata documents (headers, index pages) too")
+    add_choice(parser)
     add_output(parser)
     add_chronicle3(parser, remote=True)
 
 
 def _cat(options: argparse.Namespace) -> None:
-    shown = shown_as(options)
+    printer = _Printer(options)
     start: int | str
     for given, name in ((options.fields, "--fields"), (options.date, "--date")):
         against = "--meta" if name == "--fields" else "--reverse"
@@ -61,7 +64,7 @@ def _cat(options: argparse.Namespace) -> None:
         # Where local queues have their end: behind the last message.
         start = "start" if options.start is None else "now" if options.start == "end" else options.start
         with _remote_tailer(options, start) as remote:
-            _print(itertools.islice(_remote_messages(remote), options.count), shown)
+            printer.print(_remote_excerpts(remote), None, options.count)
         return
     with open_queue(options) as queue, queue.tailer() as tailer:
         tailer.meta = options.meta
@@ -75,7 +78,7 @@ def _cat(options: argparse.Namespace) -> None:
             tailer.to_start()
         else:
             tailer.to_end()
-        _print(itertools.islice(_messages(queue, tailer), options.count), shown)
+        printer.print(_excerpts(tailer), queue, options.count)
 
 
 def _move_to_date(queue: px.Queue, tailer: px.Tailer, day: str) -> None:
@@ -114,54 +117,84 @@ def _add_tail(parser: argparse.ArgumentParser) -> None:
         "--date", metavar="DAY", help="all messages from a day on (2024-03-05, or 2024-03-05T10:00), in UTC"
     )
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is appended, until Ctrl-C")
+    add_choice(parser)
     add_output(parser)
     add_chronicle3(parser, remote=True)
 
 
 def _tail(options: argparse.Namespace) -> None:
-    shown = shown_as(options)
+    printer = _Printer(options)
     if is_remote(options.queue):
-        _tail_remote(options, shown)
+        _tail_remote(options, printer)
         return
     count = 10 if options.count is None and options.date is None else options.count
     with open_queue(options) as queue, queue.tailer() as tailer:
         if options.date is not None:
             _move_to_date(queue, tailer, options.date)
         else:
-            _move_before_last(queue, tailer, count)
+            _move_before_last(queue, tailer, count, printer)
         if not options.follow:
-            _print(itertools.islice(_messages(queue, tailer), count), shown)
+            printer.print(_excerpts(tailer), queue, count)
             return
-        out = Output()
-        following = follow(tailer.with_index, poll_ms_min=POLL_MS_MIN, poll_ms_max=POLL_MS_MAX, sleep=out.sleep)
+        following = follow(tailer.with_index, poll_ms_min=POLL_MS_MIN, poll_ms_max=POLL_MS_MAX, sleep=printer.sleep)
         for index, payload in following:
-            out.write(shown(Message(index, payload, False, queue)))
+            printer.show(Message(index, payload, False, queue, options.wire_type))
 
 
-def _move_before_last(queue: px.Queue, tailer: px.Tailer, count: int) -> None:
-    """Stands before the last `count` messages, or at the start if there are fewer."""
+def _move_before_last(queue: px.Queue, tailer: px.Tailer, count: int, printer: _Printer) -> None:
+    """Stands before the last `count` messages that are printed, or at the start if there are fewer."""
     tailer.to_end()
     if count == 0:
         return
     with queue.tailer() as back:
         back.direction = "backward"
         back.to_end()
-        indexes = [index for index, _ in itertools.islice(back.with_index(), count)]
+        indexes = [message.index for message in itertools.islice(printer.chosen(_excerpts(back), queue), count)]
     if not indexes or not tailer.move_to_index(indexes[-1]):
         tailer.to_start()
 
 
-def _messages(queue: px.Queue, tailer: px.Tailer) -> Iterator[Message]:
+def _excerpts(tailer: px.Tailer) -> Iterator[tuple[int, bytes, bool]]:
+    """(index, payload, whether it is metadata) to the present end."""
     meta = tailer.meta
     for index, payload in tailer.with_index():
-        yield Message(index, payload, meta and tailer.is_meta, queue)
+        yield index, payload, meta and tailer.is_meta
 
 
-def _print(messages: Iterable[Message], shown: Callable[[Message], bytes]) -> None:
-    out = Output()
-    for message in messages:
-        out.write(shown(message))
-    out.flush()
+class _Printer:
+    """Prints the messages that the options choose, as they say."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._format, self._choice, self._wire_type = shown_as(options), choice_of(options), options.wire_type
+        self._out: Output | None = None  # Without a standard output it is no use to begin, but wrong usage comes first.
+
+    def print(self, excerpts: Iterable[tuple[int, bytes, bool]], queue: px.Queue | None, count: int | None) -> None:
+        """Prints at most `count` of those chosen."""
+        self._out = Output()
+        for message in itertools.islice(self.chosen(excerpts, queue), count):
+            self._out.write(self._format.show(message))
+        self._out.write(self._format.rest())
+        self._out.flush()
+
+    def chosen(self, excerpts: Iterable[tuple[int, bytes, bool]], queue: px.Queue | None) -> Iterator[Message]:
+        messages = (Message(index, payload, meta, queue, self._wire_type) for index, payload, meta in excerpts)
+        return filter(self._choice, messages) if self._choice else messages
+
+    def show(self, message: Message) -> None:
+        """Prints one, if it is chosen."""
+        if not self._choice or self._choice(message):
+            self._output().write(self._format.show(message))
+
+    def sleep(self, seconds: float) -> None:
+        """Sleeps, having shown all that came."""
+        out = self._output()
+        out.write(self._format.rest())
+        out.sleep(seconds)
+
+    def _output(self) -> Output:
+        if self._out is None:
+            self._out = Output()
+        return self._out
 
 
 def _remote_tailer(options: argparse.Namespace, start: int | str) -> tcp.RemoteTailer:
@@ -179,23 +212,22 @@ def _remote_tailer(options: argparse.Namespace, start: int | str) -> tcp.RemoteT
     return tailer
 
 
-def _remote_messages(tailer: tcp.RemoteTailer) -> Iterator[Message]:
+def _remote_excerpts(tailer: tcp.RemoteTailer) -> Iterator[tuple[int, bytes, bool]]:
     for index, payload in tailer.with_index():
-        yield Message(index, payload, False, None)
+        yield index, payload, False
 
 
-def _tail_remote(options: argparse.Namespace, shown: Callable[[Message], bytes]) -> None:
+def _tail_remote(options: argparse.Namespace, printer: _Printer) -> None:
     if options.count is not None and options.count > 1:
         raise WrongUsageError("a source finds its last message alone: -n 1, -n 0, or cat for all of them")
     with _remote_tailer(options, "now" if options.count == 0 else "end") as tailer:
         if not options.follow:
-            _print(itertools.islice(_remote_messages(tailer), options.count), shown)
+            printer.print(_remote_excerpts(tailer), None, options.count)
             return
-        out = Output()
         while True:
             while (payload := tailer.read(POLL_MS_MAX / 1000)) is not None:
-                out.write(shown(Message(tailer.last_read_index or 0, payload, False, None)))
-            out.sleep(0)
+                printer.show(Message(tailer.last_read_index or 0, payload, False, None, options.wire_type))
+            printer.sleep(0)
 
 
 CAT = Command(

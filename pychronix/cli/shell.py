@@ -181,7 +181,7 @@ class Command(NamedTuple):
 
 
 # JSON may hold these as they are, but a terminal obeys some, and others end a line or are no UTF-8.
-_NOT_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NOT_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
@@ -194,8 +194,12 @@ def visible(text: str) -> str:
 
 
 def json_line(facts: object, indent: int | None = None) -> bytes:
-    text = json.dumps(facts, ensure_ascii=False, indent=indent)
-    return _NOT_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode() + b"\n"
+    return json_safe(json.dumps(facts, ensure_ascii=False, indent=indent)).encode() + b"\n"
+
+
+def json_safe(text: str) -> str:
+    """JSON that a terminal does not obey, with what ends a line or is no UTF-8 as escapes."""
+    return _NOT_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def known(facts: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fix_java import unpack_fixture
 
 import pychronix as px
 from pychronix import cli
@@ -73,6 +74,33 @@ def test_the_example_of_typed_fields_runs(
     monkeypatch.chdir(tmp_path)
     exec(compile(blocks("python")[3], "README.md", "exec"), {})
     assert ["7 EUR/USD 1.0837", "[(1, 2, 3.5), (4, 5, 6.5)]"] == capsys.readouterr().out.splitlines()
+
+
+def test_the_example_of_documents_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unpack_fixture("v5/documents", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (example,) = [block for block in blocks("python") if ".documents()" in block]
+    exec(compile(example, "README.md", "exec"), {})
+    expected = "GBP/USD 1.25 {'leg': {'symbol': 'GBP/USD', 'price': 1.25, 'side': 'BUY'}}\n"
+    assert expected == capsys.readouterr().out
+    with px.open_queue("orders") as queue:
+        assert [{"leg": {"symbol": "EUR/USD", "price": 1.0837, "side": "SELL"}}] == [
+            document.to_python() for document in queue.tailer().documents()
+        ]
+
+
+def test_the_flags_of_java_are_all_mapped() -> None:
+    """Those of spec 10.1; the options on our side are ours."""
+    text = (ROOT / "docs" / "cli.md").read_text()
+    (table,) = re.findall(r"^\| Java \|.*?\n\n", text, re.MULTILINE | re.DOTALL)
+    flags = {
+        flag for row in table.strip().splitlines()[2:] for flag in re.findall(r"(?<!-)-[a-zA-Z]+", row.split("|")[1])
+    }
+    assert {f"-{flag}" for flag in [*"diefmnbargwslzkxh", "cbl", "cblArg", "named"]} == flags
+    ours = {option for command in cli.COMMANDS for option in all_options_of(command)} | {"--help"}
+    assert set() == set(re.findall(r"(?<=[` ])--[a-z][a-z-]*", text)) - ours
 
 
 def test_the_table_of_fields_names_what_exists() -> None:
@@ -141,6 +169,12 @@ def options_of(command: Command) -> set[str]:
     return shown
 
 
+def all_options_of(command: Command) -> set[str]:
+    parser = argparse.ArgumentParser(add_help=False)
+    command.add_options(parser)
+    return {option for action in parser._actions for option in action.option_strings}
+
+
 @pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
 def test_the_reference_has_every_command_and_option(command: Command) -> None:
     (line,) = [line for line in blocks("text")[0].splitlines() if line.startswith(f"pychronix {command.name} ")]
@@ -149,8 +183,9 @@ def test_the_reference_has_every_command_and_option(command: Command) -> None:
     assert named == {short.get(option, option) for option in options_of(command)}
 
 
-def test_the_example_on_the_command_line_runs(tmp_path: Path) -> None:
-    (example,) = blocks("console")
+@pytest.mark.parametrize("example", blocks("console"), ids=["documents", "fields"])
+def test_the_example_on_the_command_line_runs(tmp_path: Path, example: str) -> None:
+    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
     # Indexes hold the day, and only the reader of a terminal sees the two streams as one.
     shown = re.sub("0x[0-9a-f]+", "0x", "".join(line for line in example.splitlines(True) if not line.startswith("$")))
     commands = "\n".join(line[2:] for line in example.splitlines() if line.startswith("$"))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import pychronix as px
-from pychronix.cli.showing import readable_text_of, text_of
+from pychronix.cli.messages import readable_text_of, text_of
 
 Run = Callable[..., Any]
 FIRST_CYCLE = 19_787  # 2024-03-05
@@ -142,10 +142,11 @@ def test_json_is_an_object_a_line(run: Run, queue: Path, indexes: list[int]) -> 
 def test_meta_shows_headers_and_index_pages(run: Run, queue: Path, indexes: list[int]) -> None:
     objects = [json.loads(line) for line in run("cat", queue, "--meta", "-o", "json").out.splitlines()]
     assert 6 == sum("meta" not in one for one in objects)
-    heads = [one for one in objects if b"SCQStore" in base64.b64decode(one.get("base64", ""))]
+    heads = [one for one in objects if "@SCQStore" in one.get("document", {}).get("header", {})]
     assert [indexes[0], indexes[3]] == [one["index"] for one in heads], "the index of the next message"
     assert all(one["meta"] is True for one in heads)
-    assert b"|.....header" in run("cat", queue, "--meta", "--count", 1).out.replace(b"|..header", b"|.....header")
+    shown = run("cat", queue, "--meta", "--count", 1).out.decode()
+    assert shown.startswith(f"--- # {indexes[0]:#x} metadata\nheader: !SCQStore {{\n")
 
 
 def test_reading_writes_nothing(run: Run, queue: Path) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fix_java import RELEASE, RELEASES, JavaAppender, JavaError, JavaPeer, JavaQueue, build_peer, digest
+from fix_java import RELEASE, RELEASES, JavaAppender, JavaError, JavaPeer, JavaQueue, WirePeer, build_peer, digest
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 #: 2024-03-05T10:37:42.500Z, the instant of the specification's tables.
@@ -236,6 +236,16 @@ def last_closed(peer: JavaPeer, home: Path) -> dict[str, Expected]:
         return {"last-closed": expect(peer, queue)}
 
 
+def documents(peer: JavaPeer, home: Path) -> dict[str, Expected]:
+    """Wire documents of every kind, and what Java's own reader prints of each: rows of index, "text" or "error", what."""
+    directory = home / "documents"
+    with WirePeer(build_peer(peer.release), "Mixed") as mixed:
+        made = [what for (what,) in mixed.rows("make", dir=directory, clock=T0, block=BLOCK)]
+        shown = [[int(index), kind, text] for index, kind, text in mixed.rows("show", dir=directory)]
+    with peer.open(directory, readonly=True) as queue:
+        return {"documents": expect(peer, queue, made=made, shown=shown)}
+
+
 def demo(peer: JavaPeer, home: Path) -> dict[str, Expected]:
     """A small journal to look at: text lines of an order gateway over three days."""
     chance = random.Random(20240304)
@@ -285,6 +295,7 @@ PLAN: dict[str, tuple[str, Maker, str]] = {
     "v5/empty": (RELEASE, empty, "a queue without a roll file"),
     "v5/no-metadata": (RELEASE, no_metadata, "roll files without metadata.cq4t"),
     "v5/last-closed": (RELEASE, last_closed, "the last cycle has an EOF too"),
+    "v5/documents": (RELEASE, documents, "Wire documents of every kind, with what ChronicleReaderMain prints of each"),
     "demo": (RELEASE, demo, "the README's first command: three days of an order gateway's text lines"),
 }
 

@@ -34,7 +34,9 @@ import net.openhft.chronicle.wire.WireType;
  * Queues of documents of every kind, and what Java's own ChronicleReader prints of a queue.
  *
  * <pre>
- * make dir=…              appends one document of each kind; a row (what it is) for each
+ * make dir=… [source=7] [clock=ms] [block=bytes]
+ *                         appends one document of each kind; a row (what it is) for each. With a source id every call
+ *                         has a history; the clock stands still
  * show dir=… [wire=TEXT]  a row (index, "text" or "error", what) for each: what ChronicleReaderMain prints (-w wire)
  * </pre>
  */
@@ -129,8 +131,16 @@ public final class Mixed extends Lines {
         new Mixed().serve();
     }
 
-    private static SingleChronicleQueueBuilder queue(String directory) {
-        return ChronicleQueue.singleBuilder(directory).sourceId(7);
+    private SingleChronicleQueueBuilder queue(String directory) {
+        SingleChronicleQueueBuilder builder = ChronicleQueue.singleBuilder(directory);
+        int source = Integer.parseInt(get("source", "0"));
+        if (source != 0)
+            builder.sourceId(source);
+        long clock = Long.parseLong(get("clock", "0"));
+        if (clock != 0)
+            builder.timeProvider(() -> clock);
+        int block = Integer.parseInt(get("block", "0"));
+        return block == 0 ? builder : builder.blockSize(block);
     }
 
     @Override
@@ -239,6 +249,20 @@ public final class Mixed extends Lines {
         note("uuid");
 
         call(appender);
+        if (!get("source", "0").equals("0"))
+            callWithHistory(appender);
+        appender.writeBytes(bytes -> bytes.write("plain bytes".getBytes(StandardCharsets.UTF_8)));
+        note("plain text");
+        appender.writeBytes(bytes -> bytes.write("{\"json\": [1, 2.5, null]}".getBytes(StandardCharsets.UTF_8)));
+        note("json");
+        appender.writeBytes(bytes -> bytes.write("a: 1\nb: [ x, y ]\n".getBytes(StandardCharsets.UTF_8)));
+        note("yaml");
+        appender.writeText("the last");
+        note("text");
+    }
+
+    /** A call that another queue's message caused. */
+    private void callWithHistory(ExcerptAppender appender) {
         VanillaMessageHistory history = new VanillaMessageHistory();
         history.addSourceDetails(true);
         history.reset(3, 0x123400000005L);
@@ -249,15 +273,6 @@ public final class Mixed extends Lines {
         } finally {
             MessageHistory.set(null);
         }
-
-        appender.writeBytes(bytes -> bytes.write("plain bytes".getBytes(StandardCharsets.UTF_8)));
-        note("plain text");
-        appender.writeBytes(bytes -> bytes.write("{\"json\": [1, 2.5, null]}".getBytes(StandardCharsets.UTF_8)));
-        note("json");
-        appender.writeBytes(bytes -> bytes.write("a: 1\nb: [ x, y ]\n".getBytes(StandardCharsets.UTF_8)));
-        note("yaml");
-        appender.writeText("the last");
-        note("text");
     }
 
     private void call(ExcerptAppender appender) {
