@@ -1,7 +1,7 @@
 """Codecs: how a queue's values become excerpts, and excerpts values.
 
 The decision hidden here is which codecs there are, how they are named, and what a failure is. A queue has one,
-``open_queue(..., codec=)``, "wire" if nothing is said; ``Appender.append_value`` and ``Tailer.values`` use it. The bytes
+``open_queue(..., codec=)``, "wire" by default; ``Appender.append_value`` and ``Tailer.values`` use it. The bytes
 are nobody else's business: ``append``, ``read`` and all else know nothing of codecs.
 
 ========== ========================================= ================================================================

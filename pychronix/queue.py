@@ -69,7 +69,7 @@ class _Common(NamedTuple):
     timeout_ms: int
     clock: Callable[[], int] | None
     on_cycle: OnCycle | None
-    codec: Codec
+    codec: Codec | None
 
 
 class _Wishes(NamedTuple):
@@ -108,7 +108,7 @@ def open_queue(
     timeout_ms: int = DEFAULT_TIMEOUT_MS,
     clock: Callable[[], int] | None = None,
     on_cycle: OnCycle | None = None,
-    codec: object = "wire",
+    codec: object = None,
     **options: Unpack[Chronicle3Options],
 ) -> Queue:
     """Opens the Chronicle Queue in the directory ``path``, of whatever format it is.
@@ -141,7 +141,8 @@ def open_queue(
     ``on_cycle(cycle, path, acquired)``: called when an appender or tailer of this queue has opened (True) or let go of
     (False) a roll file (Java: StoreFileListener), within the call that did so. If it raises, that is only warned of.
     ``codec``: how ``append_value`` and ``values`` turn values into excerpts: a name, a struct.Struct, a NumPy dtype, a
-    construct struct, or an object with encode and decode (``pychronix.codec``). Stored nowhere.
+    construct struct, or an object with encode and decode (``pychronix.codec``). Default: "wire", for journals of
+    Chronicle 3.x "bytes". Stored nowhere.
 
     Raises NotFoundError (no queue there, and mode is not "a"), UsageError (an argument), UnsupportedFormatError (a
     format or release that cannot be read, or not be appended to), CorruptError, AccessError, LockedError,
@@ -199,7 +200,7 @@ def _checked_common(
     for what, function in (("clock", clock), ("on_cycle", on_cycle)):
         if function is not None and not callable(function):
             raise TypeError(f"{what} is a callable, not {type(function).__name__}")
-    found = codec_of(codec)
+    found = None if codec is None else codec_of(codec)
     # Files are opened for as long as the queue is, and the process may change its directory meanwhile.
     try:
         text = os.path.abspath(text)
@@ -532,8 +533,9 @@ class Queue:
         self._timeout_ms = common.timeout_ms
         self._clock = common.clock
         self._on_cycle = common.on_cycle
+        codec = common.codec or codec_of("wire" if chronicle3 is None else "bytes")
         # A fieldless queue has no names in its documents, whoever writes them.
-        self._codec = wire_codec("FIELDLESS_BINARY") if self._fieldless and common.codec.name == "wire" else common.codec
+        self._codec = wire_codec("FIELDLESS_BINARY") if self._fieldless and codec.name == "wire" else codec
         self._lock = threading.Lock()
         self._children: Living[Appender | Tailer] = Living()
         self._closed = False

@@ -338,7 +338,26 @@ def test_codecs_that_there_are_not(tmp_path: Path, spec: object) -> None:
     assert not (tmp_path / "q").exists()
 
 
-@pytest.mark.parametrize("spec", [None, 7, object(), b"json"])
+def test_the_default_is_what_the_formats_excerpts_are(tmp_path: Path) -> None:
+    with px.open_queue(tmp_path / "q", "a") as queue, px.open_queue(tmp_path / "v", "a", format="vanilla") as vanilla:
+        assert ("wire", "bytes") == (queue.codec.name, vanilla.codec.name)
+        vanilla.appender().append_values([b"abc", b"de"])
+        assert [b"abc", b"de"] == list(vanilla.tailer().values())
+    with px.open_queue(tmp_path / "v", codec="struct:2s") as vanilla:
+        tailer = vanilla.tailer()
+        with pytest.raises(CodecError):
+            list(tailer.values())
+        assert b"abc" == tailer.read()
+        assert [(b"de",)] == list(tailer.values())
+    with px.open_queue(tmp_path / "i", "a", format="indexed", codec="wire") as indexed:
+        indexed.appender().append_values([{"a": number} for number in range(2000)])
+        assert [{"a": number} for number in range(2000)] == list(indexed.tailer().values())
+        assert 1999 == indexed.tailer().read_documents(wire_type="BINARY")[-1]["a"]
+        with pytest.raises(px.UnsupportedFormatError):
+            indexed.tailer().read_documents()
+
+
+@pytest.mark.parametrize("spec", [7, object(), b"json"])
 def test_what_is_no_codec(tmp_path: Path, spec: object) -> None:
     with pytest.raises(TypeError, match="a codec is a name"):
         px.open_queue(tmp_path / "q", "a", codec=spec)

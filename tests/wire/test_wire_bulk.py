@@ -7,7 +7,7 @@ import struct
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -346,6 +346,38 @@ def test_arguments(queue: px.Queue, arguments: dict[str, Any], error: type[Excep
     with pytest.raises(error):
         tailer.read_documents(**arguments)
     assert VALUES[:3] == tailer.read_documents()
+
+
+def test_what_strikes_while_decoding_loses_nothing(queue: px.Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C, say: the documents of that batch are read by the next call."""
+    tailer = filled(queue, ORDERS)
+    assert VALUES[:2] == tailer.read_documents(2)
+    with monkeypatch.context() as patched:
+        patched.setattr(Shapes, "values", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tailer.read_documents()
+        patched.setattr(Shapes, "add_to", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tailer.read_documents(into="columns")
+        with pytest.raises(KeyboardInterrupt):
+            next(tailer.values())
+    assert queue.first_index + 2 == tailer.index  # type: ignore[operator]
+    assert VALUES[2:] == tailer.read_documents()
+
+
+def interrupted(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def test_another_thread_inside_is_told(queue: px.Queue) -> None:
+    tailer = filled(queue, ORDERS)
+    with tailer._lock:  # As if another thread were in the middle of a call.
+        for call in (tailer.read_documents, lambda: tailer.read_documents(into="numpy"), lambda: next(tailer.values())):
+            with pytest.raises(px.BusyError):
+                call()
+    tailer.close()
+    with pytest.raises(px.ClosedError):
+        tailer.read_documents()
 
 
 def test_wire_types(queue: px.Queue) -> None:

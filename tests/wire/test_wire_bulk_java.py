@@ -12,7 +12,9 @@ from test_wire_bulk import Counted, bare
 
 import pychronix as px
 from pychronix._boundary import DocumentBatch, DocumentCells
+from pychronix.wire import decode
 from pychronix.wire.shapes import Shapes
+from pychronix.wire.tables import flattened
 
 COUNT = 5000
 SYMBOLS = ["EURUSD", "USDJPY", "GBPUSD", "AUDUSD", "USDCHF", "USDCAD", "NZDUSD"]
@@ -81,3 +83,27 @@ def test_java_reads_values_of_ours_into_its_class(orders: WirePeer, tmp_path: Pa
         orders.ask("write", dir=tmp_path / "java", count=COUNT)
         with px.open_queue(tmp_path / "java") as other:
             assert list(other.tailer()) == list(queue.tailer())
+
+
+def test_documents_of_every_kind(wire_peer: Callable[..., WirePeer], tmp_path: Path) -> None:
+    mixed = wire_peer("Mixed")
+    for _ in range(3):  # The second and third time most are of a shape that is known.
+        mixed.rows("make", dir=tmp_path / "q")
+    general = Counted()
+    with px.open_queue(tmp_path / "q") as queue:
+        payloads = list(queue.tailer())
+        expected = [decode(payload) for payload in payloads]
+        assert len(expected) > 60
+        assert repr(expected) == repr(queue.tailer().read_documents())
+        assert repr(expected) == repr(list(queue.tailer().values()))
+        columns = queue.tailer().read_documents(into="columns")
+    rows = [flattened(value) for value in expected]
+    assert {path: [row.get(path) for row in rows] for row in rows for path in row}.keys() == columns.keys()
+    for path, cells in columns.items():
+        assert repr([row.get(path) for row in rows]) == repr(cells)
+    shapes = Shapes(DocumentCells(), general, bare)
+    for _ in range(20):
+        shapes.values(DocumentBatch.of_payloads(payloads))
+    general.payloads.clear()
+    shapes.values(DocumentBatch.of_payloads(payloads))
+    assert len(general.payloads) < len(payloads) * 2 / 3
