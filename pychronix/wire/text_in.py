@@ -457,6 +457,7 @@ def _byte_array(text: str) -> bytes:
 TAGGED: Final[dict[str, Callable[[str], Any]]] = {
     "!null": _null,
     "!str": str,
+    "String": str,
     "!binary": _base64,
     "!opaque": lambda text: Opaque(_base64(text)),
     "byte[]": _byte_array,
