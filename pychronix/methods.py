@@ -125,7 +125,9 @@ def _method(name: str, function: Callable[..., Any]) -> _Method:
         getattr(function, _NAME, name),
         getattr(function, _ID, None),
         signature.replace(parameters=parameters),
-        None if all(any(hint is one for one in _SCALARS) for hint in declared) else tuple(map(encoder_of, declared)),
+        None
+        if all(any(hint is one for one in _SCALARS) for hint in declared)
+        else tuple(encoder_of(hint, argument=True) for hint in declared),
         chained,
     )
 

@@ -77,7 +77,7 @@ def alias(cls: _Class, type_name: str) -> _Class:
     if not _type_name(type_name):
         raise WireError(f"the name of the Java type for {cls!r} is empty")
     _aliases[cls] = type_name
-    for encoders in (_fields, _boxed):
+    for encoders in (_fields, _boxed, _arguments):
         encoders.clear()
         encoders.update(encoders.basic)
     return cls
@@ -548,7 +548,8 @@ class _Encoders(dict[type, Encoder]):
                 encoder = self.basic[base]
                 break
         else:
-            encoder = next((encoder for base, encoder in _KINDS[self.boxed] if issubclass(cls, base)), _refuse)
+            like = next((builtin for kind, builtin in _KINDS.items() if issubclass(cls, kind)), None)
+            encoder = _refuse if like is None else self.basic[like]
         if issubclass(cls, collections.abc.Mapping) and alias_of(cls) is not None:
             return _with_type(cls, _pairs if issubclass(cls, Pairs) else _object)
         return encoder
@@ -616,14 +617,14 @@ _boxed: Final = _Encoders(
         Pairs: _map,
     },
 )
-_KINDS: Final[dict[bool, tuple[tuple[type, Encoder], ...]]] = {
-    boxed: (
-        (collections.abc.Mapping, _map if boxed else _object),
-        (collections.abc.Set, _set),
-        (collections.abc.Sequence, _sequence_boxed if boxed else _sequence),
-        (collections.deque, _sequence_boxed if boxed else _sequence),
-    )
-    for boxed in (False, True)
+# Arguments of methods: Java knows the type of each, but not what a list holds.
+_arguments: Final = _Encoders(False, {**_fields.basic, list: _sequence_boxed, tuple: _sequence_boxed})
+# What is written as which builtin type, where nothing that it derives from tells.
+_KINDS: Final[dict[type, type]] = {
+    collections.abc.Mapping: dict,
+    collections.abc.Set: set,
+    collections.abc.Sequence: list,
+    collections.deque: list,
 }
 
 
@@ -674,32 +675,41 @@ def fields_encoder(cls: type) -> Encoder:
     return encoder
 
 
-def encoder_of(declared: Any) -> Encoder:
-    """The encoder of a field or an argument that is declared so, by a type or a type hint.
+def encoder_of(declared: Any, *, argument: bool = False) -> Encoder:
+    """The encoder of a field, or with ``argument`` of an argument of a method, that is declared so: a type or a type hint.
 
     As in Java: a dataclass that is just the declared one carries no type; ``Any`` and ``object`` are Java's Object, whose
-    values are boxed; ``dict[K, V]`` is a Map; ``set[X]`` a Set that is known to be one; ``list[X]`` and ``X | None`` pass
-    the declaration on. Anything else is written by its value alone.
+    values are boxed; ``X | None`` is X. Of a field, ``dict[K, V]`` is a Map, ``set[X]`` a Set that is known to be one, and
+    both and ``list[X]`` pass the declaration on to what they hold. Of an argument Java does not know what a container
+    holds: its items are boxed. Anything else is written by its value alone.
     """
+    encoders = _arguments if argument else _fields
     if declared is Any or declared is object:
         return _by_value(_boxed)
     origin = typing.get_origin(declared)
-    arguments = typing.get_args(declared)
+    parameters = typing.get_args(declared)
     if origin is typing.Annotated:
-        return encoder_of(arguments[0])
+        return encoder_of(parameters[0], argument=argument)
     if origin is typing.Union or origin is types.UnionType:
-        others = [argument for argument in arguments if argument is not type(None)]
-        return _either(type(None), _none, encoder_of(others[0])) if len(others) == 1 else _by_value(_fields)
-    if isinstance(origin, type) and arguments:
-        if issubclass(origin, collections.abc.Mapping):
-            return _declared_map(encoder_of(arguments[-1]))
-        if issubclass(origin, collections.abc.Set):
-            return _declared_items(encoder_of(arguments[0]), collections.abc.Set)
-        if issubclass(origin, collections.abc.Sequence) and (origin is not tuple or arguments[1:] == (...,)):
-            return _declared_items(encoder_of(arguments[0]), collections.abc.Sequence)
+        others = [parameter for parameter in parameters if parameter is not type(None)]
+        if len(others) > 1:
+            return _by_value(encoders)
+        return _either(type(None), _none, encoder_of(others[0], argument=argument))
+    container = origin or declared
+    if isinstance(container, type) and (argument or parameters):
+        if issubclass(container, collections.abc.Mapping) and alias_of(container) is None:
+            return _declared_map(_by_value(_boxed) if argument else encoder_of(parameters[-1]))
+        if not argument and issubclass(container, collections.abc.Set):
+            return _declared_items(encoder_of(parameters[0]), collections.abc.Set)
+        if (
+            not argument
+            and issubclass(container, collections.abc.Sequence)
+            and (container is not tuple or parameters[1:] == (...,))
+        ):
+            return _declared_items(encoder_of(parameters[0]), collections.abc.Sequence)
     if isinstance(declared, type) and dataclasses.is_dataclass(declared):
-        return _either(declared, object_encoder(declared), _by_value(_fields))
-    return _by_value(_fields)
+        return _either(declared, object_encoder(declared), _by_value(encoders))
+    return _by_value(encoders)
 
 
 def _by_value(encoders: _Encoders) -> Encoder:
@@ -834,7 +844,7 @@ def event_payload(
 ) -> Payload:
     """``encode_event``, before it is known where in the file it will lie.
 
-    ``declared`` has an ``encoder_of`` for each argument.
+    ``declared`` has an ``encoder_of(..., argument=True)`` for each argument.
     """
     payload = Payload(wire_type)
     try:
@@ -878,7 +888,7 @@ def write_event(
                 elif kind is float:
                     out += float64(argument)
                 else:
-                    _fields[kind](out, argument, payload)
+                    _arguments[kind](out, argument, payload)
                 number += 1
         else:
             for argument, encoder in zip(arguments, declared, strict=True):
@@ -934,7 +944,8 @@ def encode_event(
 ) -> bytes:
     """A document as Java's method writer stores it of a call: the method's name or id, and its arguments.
 
-    Numbers are as short as they go, as arguments of primitive types are. ``history`` comes before it, as it is.
+    Numbers are as short as they go, as arguments of primitive types are; a mapping is an object; items of a list are boxed,
+    for Java does not know them. ``history`` comes before it, as it is.
     """
     payload = Payload(wire_type)
     try:

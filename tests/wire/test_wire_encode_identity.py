@@ -2,7 +2,7 @@
 
 Not the same, and why (docs/wire.md has the list): -0.0 and 2.0**63 as fields (Java's rule), Decimals, timedeltas and
 integers beyond 64 bits (text), sets (Typed "!set"), enums (their name), an empty mapping (an empty list: Wire writes both
-alike), names of digits with leading zeros (a number).
+alike), names of digits with leading zeros (a number), a block whose names have NUL in them (taken for no Wire).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FLOATS = st.floats(allow_nan=False).filter(lambda number: number != 2.0**63 and 
 DECIMALS = st.builds(lambda digits, places: digits / 10**places, st.integers(-(10**9), 10**9), st.integers(0, 7)).map(
     lambda number: number or 0.0
 )
-NAMES = st.text(st.characters(max_codepoint=0xFF), max_size=40).filter(
+NAMES = st.text(st.characters(min_codepoint=1, max_codepoint=0xFF), max_size=40).filter(
     lambda name: not (name.isascii() and name.isdigit() and name != str(int(name)))
 )
 ZONES = st.sampled_from(
@@ -93,20 +93,20 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(VALUES)
 def test_a_bare_value(value: Any) -> None:
     assert same(value, wire.decode(wire.encode(value)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(DOCUMENTS)
 def test_a_document_and_a_map(document: dict[Any, Any]) -> None:
     assert same(document, wire.decode(wire.encode_document(document)))
     assert same(document, wire.decode(wire.encode_map(document)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.one_of(NAMES, st.integers(0, (1 << 31) - 1)), st.lists(VALUES, max_size=4))
 def test_an_event(name: str | int, arguments: list[Any]) -> None:
     document = wire.Document(wire.encode_event(name, *arguments))

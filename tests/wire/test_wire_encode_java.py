@@ -21,7 +21,7 @@ from fix_java import WirePeer
 
 import pychronix as px
 from pychronix import errors, wire
-from pychronix.wire import WireWriter
+from pychronix.wire import WireWriter, encoding
 
 T0 = 1_700_000_000_000
 READERS = ("5.19.76", "5.26ea7", "2026.4")
@@ -445,6 +445,11 @@ class Leg:
     qty: int
 
 
+def declared(name: str, hint: Any, value: object) -> bytes:
+    """A call of a method whose one argument is declared so."""
+    return encoding.event_payload(name, (value,), (encoding.encoder_of(hint, argument=True),)).at(0)
+
+
 def test_calls_of_methods(writer: WirePeer) -> None:
     leg = f"LEG {words.double(1.5)} 7"
     calls: list[tuple[str, bytes]] = [
@@ -460,6 +465,24 @@ def test_calls_of_methods(writer: WirePeer) -> None:
         ("two T 0061 I 3", wire.encode_event("two", "a", 3)),
         (f"three T 0061 L 4294967296 D {words.double(0.1)}", wire.encode_event("three", "a", 1 << 32, 0.1)),
         (f"legs {leg} {leg}", wire.encode_event("legs", Leg(1.5, 7), {"px": 1.5, "qty": 7})),
+    ]
+    numbers = [1, "a", None, 1.5, b"x", [2], {"k": 3}]
+    calls += [
+        (f"list {words.items(numbers)}", wire.encode_event("list", numbers)),
+        ("list [ ]", wire.encode_event("list", ())),
+        (
+            f"list [ {leg} ]",
+            wire.encode_event("list", [wire.Typed("pychronix.peer.wire.Writer$Leg", {"px": 1.5, "qty": 7})]),
+        ),
+        (f"map {words.boxed({'k': 1})}", declared("map", dict[str, int], {"k": 1})),
+        (f"map {words.boxed({'k': 1})}", declared("map", dict, {"k": 1})),
+        (f"list {words.items(numbers)}", declared("list", list[int], numbers)),
+        ("list null", declared("list", list[int] | None, None)),
+        ("any I 5", declared("any", Any, 5)),
+        (f"any {words.boxed({'k': 1})}", declared("any", object, {"k": 1})),
+        ("any set [ I 1 ]", declared("any", set[int], {1})),
+        (f"leg {leg}", declared("leg", Leg, Leg(1.5, 7))),
+        ("leg null", declared("leg", Leg | None, None)),
     ]
     calls += [(f"num I {number}", wire.encode_event("num", number)) for number in integers(32, True, 50)]
     calls += [(f"lng L {number}", wire.encode_event("lng", number)) for number in integers(64, True, 50)]
