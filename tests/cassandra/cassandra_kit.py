@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 from fix_cassandra import CassandraPeer, is_unset, told_values
 
+import pychronix as px
 from pychronix.cassandra import AuditRecord, BatchRecord, QueryRecord, Record
 
-ROOT = Path(__file__).resolve().parents[2]
-FIXTURES = ROOT / "fixtures" / "cassandra"
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "cassandra"
 DEADLINE_S = 60.0
 START_MS = 1_709_635_062_500  # 2024-03-05T10:37:42.500Z
 LONG_TEXT = "SELECT " + ", ".join(f"column_{number}" for number in range(500)) + " FROM ks.wide"
@@ -167,7 +167,7 @@ class Fql:
     """The command in a process of its own."""
 
     def __init__(self, *arguments: object) -> None:
-        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environ = {**os.environ, "PYTHONPATH": str(Path(px.__file__).resolve().parents[1])}
         command = [sys.executable, "-m", "pychronix", "fql", *map(str, arguments)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environ, bufsize=0)
         self._buffer = b""
