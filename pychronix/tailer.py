@@ -940,10 +940,10 @@ class Tailer:
     def _shapes_of(self, wire_type: str) -> Shapes:
         shapes = self._shapes.get(wire_type)
         if shapes is None:
-            bare = "BINARY_LIGHT" if wire_type == "auto" else wire_type
-            shapes = self._shapes[wire_type] = Shapes(
-                DocumentCells(), partial(decode, wire_type=wire_type), partial(decode, wire_type=bare)
-            )
+            general, bare = partial(decode, wire_type=wire_type), partial(decode, wire_type="BINARY_LIGHT")
+            # There is nothing to learn from what is not to be read as binary.
+            learns = wire_type == "auto" or "BINARY" in wire_type
+            shapes = self._shapes[wire_type] = Shapes(DocumentCells(), general, bare, learns=learns)
         return shapes
 
     def _scan_bounded(self, limit: int) -> int:

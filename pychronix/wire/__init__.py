@@ -7,7 +7,7 @@ in, values out. No class of Java is needed: an unknown type is a Typed.
 ``text`` has Java's UTF-8 and stop-bit numbers, ``codes`` the table of codes, ``values`` what stands for values that Python
 has no word for, ``times`` the texts of times. ``walking`` knows the grammar; ``decoding`` reads it fast; ``document`` is
 one excerpt as a program sees it. ``yaml_out`` and ``json_out`` show documents as text, ``text_in`` reads it; they and
-PyYAML are imported when they are first used.
+PyYAML are imported when they are first used. ``shapes`` decodes many documents at once, ``tables`` makes columns of them.
 """
 
 from importlib import import_module

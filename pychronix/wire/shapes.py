@@ -96,15 +96,23 @@ class Cells(Protocol):
 class Shapes:
     """The shapes that one reader has seen, and what they make of its documents.
 
-    ``decode`` is the general decoder of a document, ``decode_value`` the one of a bare value.
+    ``decode`` is the general decoder of a document, ``decode_value`` the one of a bare value in binary. Without ``learns``
+    there are no shapes.
     """
 
-    def __init__(self, cells: Cells, decode: Callable[[bytes], Any], decode_value: Callable[[bytes], Any]) -> None:
+    def __init__(
+        self,
+        cells: Cells,
+        decode: Callable[[bytes], Any],
+        decode_value: Callable[[bytes], Any],
+        *,
+        learns: bool = True,
+    ) -> None:
         self._cells = cells
         self._decode = decode
         self._decode_value = decode_value
         self._shapes: list[_Shape] = []
-        self._lessons = _FIRST_LESSONS
+        self._lessons = _FIRST_LESSONS if learns else 0
         self._unpaid = 0  # Documents that fitted since the last lesson was earned.
         self._crowded = False
 

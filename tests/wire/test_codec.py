@@ -372,3 +372,13 @@ def test_numpy_and_construct_are_imported_on_use() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert "[]" == done.stdout.strip()
+
+
+def test_a_fieldless_queue_has_no_names(java_fixture: Any) -> None:
+    (fixture,) = java_fixture("v5/fieldless").values()
+    with px.open_queue(fixture.path, "r+") as queue:
+        assert "FIELDLESS_BINARY" == queue.wire_type
+        before = queue.tailer().to_end()
+        queue.appender().append_values([{"a": "abc", "b": number % 100} for number in range(2000)])
+        assert [["abc", number % 100] for number in range(2000)] == before.read_documents()
+        assert b"\xe3abc\xa1\x63" == list(queue.tailer())[-1]

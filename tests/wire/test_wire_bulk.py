@@ -384,6 +384,9 @@ def test_wire_types(queue: px.Queue) -> None:
     tailer = filled(queue, [b"\xe3abc\xa1\x07"] * 10)
     assert [["abc", 7]] * 10 == tailer.read_documents(wire_type="FIELDLESS_BINARY")
     assert [b"\xe3abc\xa1\x07"] * 10 == tailer.to_start().read_documents(wire_type="RAW")
+    dates = [b"\xb3\x0a2024-03-05", b"\xe1x", b"\xb3\x0a2024-03-06"]
+    queue.appender().append_many(dates)
+    assert [*dates] == tailer.read_documents(wire_type="RAW")
     with pytest.raises(WireError):
         tailer.to_start().read_documents(wire_type="JSON")
 
