@@ -13,8 +13,9 @@ Rules
 - PYCHRONIX_DEBUG=1 shows the traceback of an error.
 
 The modules: ``shell`` is the ground (output, errors, lines), ``options`` says what commands share and which queue is
-meant, ``showing`` how a message is printed, ``reading`` which are (cat, tail), ``appending`` what becomes an excerpt,
-``network`` serves and copies, ``info`` tells facts, ``fql`` prints Cassandra's logs.
+meant, ``messages`` what a message is taken for, ``showing`` how it is printed, ``choosing`` whether, ``colours`` how
+bright; ``reading`` has cat and tail, ``appending`` what becomes an excerpt, ``network`` serves and copies, ``info`` tells
+facts, ``checking`` judges, ``fql`` prints Cassandra's logs.
 """
 
 from __future__ import annotations

@@ -281,26 +281,29 @@ def _columns(value: Any, kind: str) -> tuple[str | None, dict[str, str]]:
     return event, {"value": visible(_cell(value))}
 
 
-def _cell(value: Any, *, nested: bool = False) -> str:
-    """A value on one line, as YAML's flow style has it."""
+def _cell(value: Any, depth: int = 0) -> str:
+    """A value on one line, as YAML's flow style has it; what lies deeper than anybody reads in a table as ``...``."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Typed):
-        return _cell(value.value, nested=nested)
+        return _cell(value.value, depth)
     if isinstance(value, TypeLiteral):
         return value.name
+    if isinstance(value, dict | list) and depth == _CELL_DEPTH:
+        return "..."
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_cell(item, nested=True)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {_cell(item, depth + 1)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_cell(item, nested=True) for item in value) + "]"
+        return "[" + ", ".join(_cell(item, depth + 1) for item in value) + "]"
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     text = value.isoformat() if hasattr(value, "isoformat") else str(value)
-    return repr(text) if nested and isinstance(value, str) and not _WORD.fullmatch(text) else text
+    return repr(text) if depth and isinstance(value, str) and not _WORD.fullmatch(text) else text
 
 
+_CELL_DEPTH = 10  # blocks within each other
 _WORD = re.compile(r"[^\s,:{}\[\]'\"]+(?: [^\s,:{}\[\]'\"]+)*")
 
 

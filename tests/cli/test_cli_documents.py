@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import json
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -276,12 +277,42 @@ def test_a_wire_type_may_be_forced(run: Run, tmp_path: Path) -> None:
     assert {"a": 1, "b": ["x", "y"]} == shown
 
 
+def nested(levels: int, inner: bytes) -> bytes:
+    for _ in range(levels):
+        inner = b"\x82" + struct.pack("<I", len(inner)) + inner
+    return inner
+
+
+def test_what_is_nested_too_deep_stops_nothing(run: Run, tmp_path: Path) -> None:
+    with px.open_queue(tmp_path / "q", "a") as queue:
+        deep = [b"\xc1a" + nested(levels, b"\xa1\x07") for levels in (9, 490, 100_000)]
+        queue.appender().append_many([*deep, DOCUMENTS[2]])
+    for output in ("auto", "yaml", "json", "table", "explain"):
+        code, out, err = decoded(run("cat", "-o", output, "--no-index", tmp_path / "q"))
+        assert (0, "hello: world" in out, "Traceback" in err) == (0, True, False), (output, code, err)
+        told = 0 if output in ("json", "explain") else 1  # These have it in their output.
+        assert told == err.count("\n"), (output, err)
+    table = decoded(run("cat", "-n", 2, "-o", "table", "--no-index", tmp_path / "q"))[1].splitlines()
+    assert ["a", "[" * 9 + "7" + "]" * 9, "[" * 10 + "..." + "]" * 10] == table
+    assert 0 == run("cat", "--filter", "a=7", "--include", "x", tmp_path / "q").code
+
+
 def test_a_journal_of_chronicle_3_holds_no_wire_unless_told(run: Run, tmp_path: Path) -> None:
     with px.open_queue(tmp_path / "q", "a", format="vanilla") as queue:
         queue.appender().append(DOCUMENTS[2])
     line = f"{DOCUMENTS[2].hex(' ')}  |..say.hello: world|\n"
     assert line == run("cat", tmp_path / "q").out.decode()
     assert 'say: "hello: world"\n' in run("cat", "--wire-type", "BINARY_LIGHT", tmp_path / "q").out.decode()
+
+
+def test_a_source_serves_documents_to_who_says_so(run: Run, documents: Path) -> None:
+    with px.open_queue(documents) as queue, px.tcp.serve(queue, read_only=True) as source:
+        line = f"{DOCUMENTS[1].hex(' ')}  |"
+        assert line in run("cat", source.url).out.decode(), "a source does not tell what it serves"
+        code, out, err = decoded(run("cat", source.url, "--wire-type", "BINARY_LIGHT", "--filter", "sym=GBP/USD"))
+        assert (0, head(1) + SECOND_YAML, "") == (code, out, err)
+        facts = json.loads(run("cat", source.url, "-n", 1, "-o", "json", "--wire-type", "BINARY_LIGHT").out)
+    assert {"index", "index_hex", "length", "document"} == set(facts)
 
 
 def test_no_terminal_obeys_a_document(run: Run, tmp_path: Path) -> None:
