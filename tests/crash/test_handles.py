@@ -16,6 +16,7 @@ from crash_program import Program
 
 import pychronix as px
 from pychronix import errors, inspect
+from pychronix.wire import LongArray
 
 
 @contextmanager
@@ -60,6 +61,8 @@ APPENDER_CALLS: dict[str, Callable[[px.Appender], object]] = {
     "append_many": lambda a: a.append_many([b"x", b"y"]),
     "append_text": lambda a: a.append_text("x"),
     "append_at": lambda a: a.append_at(0, b"x"),
+    "append_document": lambda a: a.append_document({"n": 1}),
+    "append_document, aligned": lambda a: a.append_document({"longs": LongArray([1])}),
     "meta": lambda a: a._append_meta(b"x"),
     "sync": lambda a: a.sync(),
     "pretouch": lambda a: a.pretouch(),

@@ -632,7 +632,9 @@ def test_java_reads_our_queue_into_its_dto(wire_peer: Callable[..., WirePeer], t
 # --- roll files ------------------------------------------------------------------------------------------------------
 
 
-def script(chance: random.Random, count: int) -> tuple[list[str], list[Callable[[px.Appender], object]]]:
+def script(
+    chance: random.Random, count: int, kinds: Sequence[int] = range(7)
+) -> tuple[list[str], list[Callable[[px.Appender], object]]]:
     """Calls of an appender: as words for Java, and as ours."""
     programs: list[str] = []
     calls: list[Callable[[px.Appender], object]] = []
@@ -642,7 +644,7 @@ def script(chance: random.Random, count: int) -> tuple[list[str], list[Callable[
         calls.append(call)
 
     for number in range(count):
-        kind = chance.randrange(7)
+        kind = chance.choice(kinds)
         if kind == 0:
             text = "t" * chance.randint(0, 40)
             both(f"text {words.text(text)}", lambda a, t=text: a.append_text(t))
@@ -689,29 +691,75 @@ def script(chance: random.Random, count: int) -> tuple[list[str], list[Callable[
     return programs, calls
 
 
-@pytest.mark.parametrize("wire_type", ["BINARY_LIGHT", "FIELDLESS_BINARY"])
-@pytest.mark.parametrize("seed", [1, 2])
-def test_roll_files_are_javas_byte_for_byte(writer: WirePeer, tmp_path: Path, wire_type: str, seed: int) -> None:
-    programs, calls = script(random.Random(seed), 400)
-    java, ours = tmp_path / "java", tmp_path / "ours"
-    # A FIELDLESS queue is made by Java: ours goes on in one.
-    first = 1 if wire_type == "FIELDLESS_BINARY" else 0
-    programs.insert(0, "text 0041")
-    calls.insert(0, lambda appender: appender.append_text("A"))
-    if first:
+def roll_file(path: Path) -> bytes:
+    (file,) = path.glob("*.cq4")
+    return file.read_bytes()
+
+
+def same_roll_files(
+    writer: WirePeer,
+    path: Path,
+    wire_type: str,
+    programs: list[str],
+    calls: list[Callable[[px.Appender], object]],
+    made_by_java: bool,
+) -> None:
+    """Runs the same calls in Java and here; the roll files are equal byte for byte."""
+    java, ours = path / "java", path / "ours"
+    programs, calls = ["text 0041", *programs], [lambda appender: appender.append_text("A"), *calls]
+    if made_by_java:
         writer.rows("queue", dir=ours, clock_ms=T0, programs=programs[0], wire=wire_type)
     rows = writer.rows("queue", dir=java, clock_ms=T0, programs="\n".join(programs), wire=wire_type)
     with px.open_queue(ours, "a", clock=lambda: T0 * 1_000_000, block_size_bytes=1 << 16) as queue:
         assert queue.wire_type == wire_type
         appender = queue.appender()
-        for call in calls[first:]:
+        for call in calls[made_by_java:]:
             call(appender)
         assert appender.last_index == max(int(row[0]) for row in rows)
-    (theirs,), (mine,) = (sorted(path.glob("*.cq4")) for path in (java, ours))
-    assert theirs.name == mine.name
-    one, other = mine.read_bytes(), theirs.read_bytes()
+    one, other = roll_file(ours), roll_file(java)
     assert [hex(at) for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b][:8] == []
     assert len(one) == len(other)
+
+
+@pytest.mark.parametrize("wire_type", ["BINARY_LIGHT", "FIELDLESS_BINARY"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_roll_files_are_javas_byte_for_byte(writer: WirePeer, tmp_path: Path, wire_type: str, seed: int) -> None:
+    # A FIELDLESS queue is made by Java: ours goes on in one.
+    same_roll_files(writer, tmp_path, wire_type, *script(random.Random(seed), 400), wire_type == "FIELDLESS_BINARY")
+
+
+@pytest.mark.parametrize("release", ["5.19.76", "5.26ea7"])
+def test_bound_values_lie_as_in_the_files_of_older_releases(
+    wire_peer: Callable[..., WirePeer], tmp_path: Path, release: str
+) -> None:
+    same_roll_files(
+        wire_peer("Writer", release=release),
+        tmp_path,
+        "BINARY_LIGHT",
+        *script(random.Random(3), 300, (0, 4, 5, 6)),
+        True,
+    )
+
+
+def test_bound_values_are_aligned_in_files_whose_messages_begin_anywhere(
+    wire_peer: Callable[..., WirePeer], tmp_path: Path
+) -> None:
+    # Releases up to 5.17 do not align messages.
+    wire_peer("Writer", release="5.17.43").rows("queue", dir=tmp_path, clock_ms=T0, programs="text 0041")
+    with px.open_queue(tmp_path, "a", clock=lambda: T0 * 1_000_000) as queue, queue.appender() as appender:
+        for number in range(200):
+            appender.append(bytes(1 + number % 7))
+            with appender.writing_document() as document:
+                document.write("n").int64_for_binding(0x1122334455667700 + number)
+                document.write("two").int128_for_binding(0x2122334455667700 + number, -1)
+    raw = roll_file(tmp_path)
+    begins = set()
+    for number in range(200):
+        at = raw.index((0x1122334455667700 + number).to_bytes(8, "little"))
+        assert at % 8 == 0
+        assert (raw.index((0x2122334455667700 + number).to_bytes(8, "little")) - 16) % 16 == 0
+        begins.add(raw.rindex(b"\xc1n", 0, at) % 16)
+    assert {begin % 4 for begin in begins} == {0, 1, 2, 3}
 
 
 def test_names_beyond_latin_1_are_refused_for_java_mangles_them(writer: WirePeer, tmp_path: Path) -> None:
