@@ -345,7 +345,7 @@ def _top(data: bytes, depth: int) -> Content:
             event = True
         elif code == 0xBA:
             number, end = stop_bit_at(data, at, stop)
-            if number == _HISTORY_ID and not items and history is None:
+            if number == _HISTORY_ID:
                 history, at = _history(data, end, stop)
                 continue
             name = EventId(number)
@@ -354,6 +354,8 @@ def _top(data: bytes, depth: int) -> Content:
             continue
         else:
             raise _Unsure
+        if name == _HISTORY:
+            raise _Unsure
         code = data[end]
         if (unpack := unpacks[code]) is not None:
             value = unpack(data, end + 1)[0]
@@ -361,7 +363,7 @@ def _top(data: bytes, depth: int) -> Content:
         else:
             value, at = readers[code](data, end, stop, depth)
         items.append((name, value))
-    if at != stop or (items and items[0][0] == _HISTORY):
+    if at != stop:
         raise _Unsure
     if not items:
         return Content("empty", False, items, history)
@@ -441,11 +443,17 @@ def from_tokens(data: bytes, limits: Limits) -> Content:
 def _of_pairs(pairs: list[tuple[Any, Any]], events: int) -> Content:
     """Content of names and values, the history apart; ``events`` of the names are events'."""
     history = None
-    if pairs and pairs[0][0] in (_HISTORY, EventId(_HISTORY_ID)):
-        history = as_history(pairs[0][1])
-        if history is not None:
-            del pairs[0]
-            events -= 1
+    if any(name in (_HISTORY, _HISTORY_ID) for name, _ in pairs if type(name) in (str, EventId)):
+        # Releases up to 5.20 write it before each event of a chain; as for Java's reader the last one holds.
+        kept = []
+        for name, value in pairs:
+            found = as_history(value) if type(name) in (str, EventId) and name in (_HISTORY, _HISTORY_ID) else None
+            if found is None:
+                kept.append((name, value))
+            else:
+                history = found
+                events -= 1
+        pairs = kept
     if not pairs:
         return Content("empty", False, [], history)
     return Content(("event" if len(pairs) == 1 else "events") if events > 0 else "fields", True, pairs, history)
@@ -457,7 +465,7 @@ def as_history(value: Any) -> History | None:
         value = value.value
     if isinstance(value, History):
         return value
-    if not isinstance(value, dict) or not value.keys() <= {"sources", "timings"}:
+    if not isinstance(value, dict) or not value or not value.keys() <= {"sources", "timings"}:
         return None
     sources, timings = value.get("sources") or [], value.get("timings") or []
     if not (isinstance(sources, list) and isinstance(timings, list)):

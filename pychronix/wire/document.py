@@ -3,10 +3,11 @@
 The decision hidden here is what a document is to a program: decoded when first looked at, its message history apart, its
 values found by path and converted as Java's ValueIn does.
 
-Conversions. Java reads a value as the type its caller names, whatever was written. So does ValueReader; where Java's
-answer is an accident it gives an error instead: uint8 and uint32 of a larger number (Java: cut to its low bits), of a text
-(Java: the code of its first character), int8 to int32 of a fraction, numbers of null or of an empty text (Java: the least
-number), bool of a text (Java: false, whatever it says).
+Conversions. Java reads a value as the type its caller names, whatever was written; so does ValueReader. Where Java's
+answer depends on the method (int64 gives the whole part of a float, int32 refuses it) the one that has an answer is
+followed; where it is an accident there is an error instead: unsigned integers beyond their range (Java: their low bits),
+uint8 and uint32 of a text (Java: the code of a character), numbers of null or of an empty text (Java: the least number),
+bool of a text that says neither (Java: false whatever it says).
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Document:
     Decoding happens when something is first asked of it, and raises WireError with the offset, and this excerpt's index,
     where the payload is no Wire. Values are Python's (see ``decode``); the message history is apart from them.
 
-    >>> document = Document(bytes.fromhex("b9056f72646572" "820a000000" "c270789296" "01c371 7479a107".replace(" ", "")))
+    >>> document = Document(bytes.fromhex("b9056f72646572" "820c000000" "c27078929601" "c3717479a107"))
     >>> document.kind, document.event, document.get("order.px")
     ('event', 'order', 1.5)
     >>> document.read("order.qty").float64()
@@ -279,12 +280,12 @@ class ValueReader:
         if type(value) is not int:
             if value is _MISSING and default is not _MISSING:
                 return default
-            value = self._as_integer(value, wanted, most == _MAX_I64)
+            value = self._as_integer(value, wanted)
         if not least <= value <= most:
             raise self._error(wanted, f"beyond {least}..{most}")
         return value
 
-    def _as_integer(self, value: Any, wanted: str, is_long: bool) -> int:
+    def _as_integer(self, value: Any, wanted: str) -> int:
         if isinstance(value, int):  # bool
             return int(value)
         if isinstance(value, str):
@@ -294,8 +295,6 @@ class ValueReader:
             value = self._as_float(value, wanted)
             return _saturated(math.floor(value + 0.5)) if math.isfinite(value) else _long_of(value)  # Math.round
         if isinstance(value, float):
-            if not is_long and value != value // 1:
-                raise self._error(wanted, "which has a fraction or is no number")
             return _long_of(value)
         raise self._error(wanted)
 
