@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 _EVENTS: Final = frozenset((codes.EVENT_NAME, codes.FIELD_NUMBER, codes.EVENT_OBJECT))
+_STARTS: Final = frozenset((codes.EVENT_NAME, codes.FIELD_NUMBER, codes.FIELD_NAME_ANY))
 _HISTORY: Final = "history"
 _HISTORY_ID: Final = -1  # MethodReader.MESSAGE_HISTORY_METHOD_ID
 _BYTES_TYPES: Final = frozenset(("byte[]", "binary", "!binary"))  # What says of bytes that they are bytes.
@@ -257,7 +258,7 @@ def _block(data: bytes, start: int, end: int, stop: int, depth: int) -> Any:
         if data.find(0, start + 1, start + 1 + code - codes.FIELD_NAME0) >= 0:
             raise _Unsure
         return _mapping(data, start, end, depth - 1)
-    if code == codes.EVENT_NAME:
+    if code == codes.EVENT_NAME or code == codes.FIELD_NAME_ANY:
         return _mapping(data, start, end, depth - 1)
     if _READERS[code] is not _unusual:
         return _sequence(data, start, end, depth - 1)
@@ -273,7 +274,7 @@ def _mapping(data: bytes, at: int, stop: int, depth: int) -> dict[Any, Any]:
         at += 1
         if 0xC0 <= code < 0xE0:
             end = at + code - 0xC0
-        elif code == 0xB9 and data[at] < 0x80:
+        elif (code == 0xB9 or code == 0xB7) and data[at] < 0x80:
             end = at + 1 + data[at]
             at += 1
         elif code == 0x8F:
@@ -326,7 +327,7 @@ def _top(data: bytes, depth: int) -> Content:
     while at < stop and data[at] == codes.PADDING:
         at += 1
     code = data[at] if at < stop else codes.NULL
-    if not (codes.FIELD_NAME0 <= code < codes.STRING0 or code == codes.EVENT_NAME or code == codes.FIELD_NUMBER):
+    if not (codes.FIELD_NAME0 <= code < codes.STRING0 or code in _STARTS):
         return _of_values(_sequence(data, at, stop, depth))
     items: list[Any] = []
     history: History | None = None
@@ -339,10 +340,10 @@ def _top(data: bytes, depth: int) -> Content:
         if 0xC0 <= code < 0xE0:
             end = at + code - 0xC0
             name = str(data[at:end], "latin-1")
-        elif code == 0xB9 and data[at] < 0x80:
+        elif (code == 0xB9 or code == 0xB7) and data[at] < 0x80:
             end = at + 1 + data[at]
             name = str(data[at + 1 : end], "latin-1")
-            event = True
+            event = event or code == 0xB9
         elif code == 0xBA:
             number, end = stop_bit_at(data, at, stop)
             if number == _HISTORY_ID:
