@@ -34,7 +34,7 @@ class Unset:
 
 
 UNSET = Unset()
-"""A bound value that was left out, which leaves a column as it is. Cassandra logs it as an empty value, see above."""
+"""A bound value that was left out, which leaves a column as it is. (Cassandra's own logs have an empty one for it.)"""
 
 Value: TypeAlias = "bytes | Unset | None"
 
@@ -68,7 +68,7 @@ class ByteReader:
         return len(self.data) - self.at
 
 
-_U8, _U16, _I32, _U32, _I64 = (struct.Struct(">" + code) for code in "BHiIq")
+_I32, _U32, _I64 = (struct.Struct(">" + code) for code in "iIq")
 _F32, _F64 = struct.Struct(">f"), struct.Struct(">d")
 
 
@@ -331,6 +331,10 @@ def _boolean(data: bytes) -> bool:
     return data != b"\0"
 
 
+def _empty(data: bytes) -> None:
+    raise ValueError("it takes 0")
+
+
 def _varint(data: bytes) -> int:
     return int.from_bytes(data, "big", signed=True)
 
@@ -484,6 +488,7 @@ _PLAIN: dict[str, Callable[[bytes], Any]] = {
     "decimal": _decimal,
     "double": _fixed(_F64),
     "duration": _duration,
+    "empty": _empty,
     "float": _fixed(_F32),
     "inet": _inet,
     "int": _fixed(_I32),

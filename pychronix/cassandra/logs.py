@@ -127,7 +127,8 @@ class _Log:
         """The records up to the present end."""
         yield from self._new()
         if self._is_replaced():
-            # What the old files had is read by now.
+            # What came into the old files since then, and before they were deleted; it is still mapped.
+            yield from self._new()
             with contextlib.suppress(px.NotFoundError, NotReadyError):
                 self._reopen()
                 yield from self._new()

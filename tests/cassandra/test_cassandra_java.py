@@ -76,8 +76,11 @@ def test_a_log_that_is_begun_anew_is_followed_on(peer: CassandraPeer, tmp_path: 
         for life in range(3):
             peer.query(f"life {life}", time=START_MS)
             assert query(next(records)) == f"life {life}"
+            # The file is gone before anybody looked at the last of it, but still mapped.
+            peer.query(f"end of life {life}", time=START_MS)
             peer.stop()
             peer.enable(directory)
+            assert query(next(records)) == f"end of life {life}"
         peer.stop()
         peer.enable(directory, clean=False)
         peer.query("resumed", time=START_MS)

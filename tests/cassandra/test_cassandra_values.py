@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import ipaddress
 import json
 import math
+import pickle
 import random
 import re
 import struct
@@ -185,13 +187,24 @@ def test_random_bytes_are_values_where_they_are_cassandras(peer: CassandraPeer, 
 
 
 def test_an_empty_value_of_any_type_is_none_but_text_and_blob() -> None:
-    for cql_type in ("int", "boolean", "uuid", "decimal", "varint", "inet", "timestamp", "list<int>", "map<int, int>"):
+    for cql_type in (
+        "int",
+        "boolean",
+        "uuid",
+        "decimal",
+        "varint",
+        "inet",
+        "timestamp",
+        "list<int>",
+        "map<int, int>",
+        "empty",
+    ):
         assert decode_value(cql_type, b"") is None
         assert value_literal(cql_type, b"") == "null"
     assert [decode_value(cql_type, b"") for cql_type in ("text", "ascii", "blob")] == ["", "", b""]
     assert decode_value("tuple<int, text>", b"") == (None, None)
     assert decode_value("int", None) is None
-    assert decode_value("int", UNSET) is UNSET
+    assert decode_value("int", UNSET) is UNSET is pickle.loads(pickle.dumps(UNSET)) is copy.deepcopy(UNSET)
     assert (value_literal("int", UNSET), value_json("int", UNSET), value_json("int", None)) == ("unset", "unset", None)
 
 
@@ -208,7 +221,8 @@ def test_json_has_text_for_what_it_has_no_word_for() -> None:
 @pytest.mark.parametrize(
     ("cql_type", "data"),
     [
-        ("int", "00"), ("int", "0000000000"), ("boolean", "0000"), ("inet", "0102"), ("uuid", "00"), ("text", "ff"),
+        ("int", "00"), ("int", "0000000000"), ("empty", "00"),
+        ("boolean", "0000"), ("inet", "0102"), ("uuid", "00"), ("text", "ff"),
         ("ascii", "c3bc"), ("time", "ffffffffffffffff"), ("decimal", "0000"), ("duration", "00"),
         ("duration", "0000000000"), ("list<int>", "7fffffff"), ("list<int>", "ffffffff"), ("list<int>", "0000000100000004"),
         ("list<int>", "000000010000000400000001ff"), ("map<int, int>", "000000010000000400000001"),
@@ -223,7 +237,7 @@ def test_bytes_that_are_none_of_the_type(cql_type: str, data: str) -> None:
 
 def test_hostile_bytes_are_never_more_than_an_error(budget: Any) -> None:
     rng = random.Random(3)
-    types = [*{name.replace("addr", ADDR) for name, _, _ in VALUES + VECTORS}]
+    types = sorted({name.replace("addr", ADDR) for name, _, _ in VALUES + VECTORS} | {"empty", "counter"})
     for _ in range(budget.of(2000, 20_000, 500_000)):
         cql_type = rng.choice(types)
         data = bytearray(rng.randbytes(rng.randrange(40)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cassandra_kit import START_MS, Fql, Result, unpack
+from cassandra_kit import FIXTURES, START_MS, Fql, Result, unpack
 
 import pychronix as px
 from pychronix.cassandra import read_log
@@ -269,3 +270,14 @@ def test_following_ends_with_its_reader(logs: Path, spawn_fql: Callable[..., Fql
     two = spawn_fql(logs / "fql", "-f", "-n", "3", "-o", "json")
     assert [json.loads(two.line())["time_ms"] for _ in range(3)] == [START_MS, START_MS + 1000, START_MS + 2000]
     assert two.process.wait(60) == 0
+
+
+def test_the_documentation_shows_what_is_printed(logs: Path, fql: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(logs)
+    (shown,) = re.findall(
+        r"```text\n(.*?)```", (FIXTURES.parents[1] / "docs" / "cassandra.md").read_text("utf-8"), re.DOTALL
+    )
+    commands = re.findall(r"\$ pychronix fql (.*)\n((?:[^$].*\n)*)", shown)
+    assert len(commands) == 3
+    for arguments, expected in commands:
+        assert fql(*shlex.split(arguments)) == (0, expected, "")
