@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
+from pychronix.errors import WireError
 from pychronix.wire import codes
 from pychronix.wire.decoding import Content, as_mapping, parse, to_value, with_type
 from pychronix.wire.text_in import FORMS, NUMBERS, TAGGED, reads_back
@@ -307,7 +308,7 @@ def _is_plain_tag(name: str, token: Token) -> bool:
     if isinstance(value, LongArray):
         return True
     if isinstance(value, str):
-        return reads_back(name, value)
+        return reads_back(name, value) and not _scalar(value)[1]
     return not (name in TAGGED or name in NUMBERS or isinstance(value, History) or _scalar(value)[1])
 
 
@@ -348,7 +349,8 @@ def _escape(match: re.Match[str]) -> str:
 def _scalar(value: Any) -> tuple[str, bool]:
     """A value's text, and whether it begins with a tag."""
     if isinstance(value, str):
-        return _text(value), False
+        # TextWire takes even a quoted "true" for a boolean, unless it is told.
+        return (f'!String "{value}"', True) if value in ("true", "false") else (_text(value), False)
     if value is None:
         return '!!null ""', True
     if isinstance(value, bool):
@@ -375,7 +377,7 @@ def _scalar(value: Any) -> tuple[str, bool]:
         return f"!Time {format_time(value)}", True
     if isinstance(value, Typed):
         return f"!{value.name} {_quoted(value.value)}", True  # A date of a year that Python has not.
-    return _text(str(value)), False
+    raise WireError(f"cannot write YAML: no value of Wire is a {type(value).__name__}")
 
 
 _NOTHING: Final = '""'

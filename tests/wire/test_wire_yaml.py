@@ -58,7 +58,10 @@ def yaml_of(hexadecimal: str) -> str:
         ("plain text", "plain text"),
         ("EUR/USD-3.5_x", "EUR/USD-3.5_x"),
         ("", '""'),
-        ("true", '"true"'),
+        ("true", '!String "true"'),
+        ("True", '"True"'),
+        (Typed("a", "false"), '!!typed [ a, !String "false" ]'),
+        (Typed("String", "x"), "!!typed [ String, x ]"),
         ("No", '"No"'),
         ("NaN", '"NaN"'),
         ("12", '"12"'),
@@ -191,6 +194,11 @@ def test_deep_nesting_is_not_indented_without_end() -> None:
     text = value_to_yaml(value)
     assert max(map(len, text.splitlines())) < 50
     assert value == parse_yaml(text)
+
+
+def test_no_value_of_wire_is_refused() -> None:
+    with pytest.raises(WireError, match="no value of Wire is a complex"):
+        value_to_yaml({"a": [1j]})
 
 
 # --- in --------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 from fix_java import JavaError, WirePeer
-from wire_payloads import alike
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from wire_payloads import TEXTS, alike
 
 import pychronix
 from pychronix.errors import WireError
@@ -21,11 +23,14 @@ from pychronix.wire import (
     Typed,
     TypeLiteral,
     decode,
+    from_utf8,
     parse_json,
     parse_text,
     parse_yaml,
     to_json,
+    to_utf8,
     to_yaml,
+    value_to_yaml,
 )
 from pychronix.wire.decoding import parse
 from pychronix.wire.times import format_date_time, format_time, format_zoned
@@ -237,6 +242,40 @@ def test_java_reads_types_that_it_knows_from_our_yaml(wire_peer: Peers) -> None:
     data = bytes.fromhex(wire_peer("Texts").ask("binary", text=text)["data"])
     assert alike(parse_yaml(text), decode(data))
     assert alike(parse_yaml(text), parse_yaml(to_yaml(data)))
+
+
+_UTC = datetime.timezone.utc
+_texts = TEXTS.map(lambda text: from_utf8(to_utf8(text)))  # Two halves that meet are a character.
+_scalars = st.one_of(
+    _texts,
+    st.booleans(),
+    st.none(),
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.floats(),
+    st.binary(max_size=8),
+    st.uuids(),
+    st.dates(),
+    st.times().map(lambda one: one.replace(fold=0)),
+    st.datetimes().map(lambda one: one.replace(fold=0)),
+    st.datetimes(timezones=st.just(_UTC)).map(lambda one: one.replace(fold=0)),
+)
+# A name is of ISO 8859-1. As a key TextWire takes "true" for a boolean; and what has no items is neither a list nor a
+# mapping in Wire.
+_names = _texts.filter(lambda name: name not in ("true", "false") and all(char < "\u0100" for char in name))
+_values = st.recursive(
+    _scalars,
+    lambda values: st.one_of(st.lists(values, max_size=4), st.dictionaries(_names, values, min_size=1, max_size=4)),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(value=st.dictionaries(_names, _values, min_size=1, max_size=3))
+def test_java_and_pyyaml_read_any_yaml_of_ours(wire_peer: Peers, value: dict[str, Any]) -> None:
+    text = value_to_yaml(value)
+    assert alike(untagged(value), yaml.load(text, Loader=Tolerant))
+    data = wire_peer("Texts").ask("binary", text=text)["data"]
+    assert alike(value, decode(bytes.fromhex(data)))
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------
