@@ -137,6 +137,7 @@ class _Writer:
         self._has_history = has_history  # The value of the first name is one, and -1 its name.
         self._out: list[str] = []
         self._levels: list[_Level] = []
+        self._depth = 0  # Collections among the levels.
         self._named = False  # A name was written, its value is to follow.
         self._remark = ""  # What explains the value written last, to stand behind its comma.
         self._starts: list[int] = []  # Where in _out the items at the top begin.
@@ -155,6 +156,7 @@ class _Writer:
                     self._value(token)
                 else:
                     self._named = False
+                    self._depth += 1
                     self._levels.append(_Level("{" if token.value == "map" else "["))
                     self._out.append(self._levels[-1].sign)
             elif kind == "type":
@@ -187,9 +189,8 @@ class _Writer:
         self._line()
 
     def _line(self) -> None:
-        depth = sum(1 for level in self._levels[: _INDENT_MAX * 2] if level.sign in "{[")
         self._out.append(f" # {self._remark}\n" if self._remark else "\n")
-        self._out.append("  " * min(depth, _INDENT_MAX))
+        self._out.append("  " * min(self._depth, _INDENT_MAX))
         self._remark = ""
 
     def _end(self) -> None:
@@ -210,6 +211,7 @@ class _Writer:
 
     def _close(self) -> None:
         level = self._levels.pop()
+        self._depth -= 1
         if level.items:
             self._line()
         self._out.append("}" if level.sign == "{" else "]")
@@ -237,7 +239,7 @@ class _Writer:
     def _comment(self, text: str) -> None:
         shown = f"# {_BREAKS.sub(_escape, text)}"
         if self._named or (self._levels and self._levels[-1].sign in "(?"):
-            self._out += (shown, "\n  ", "  " * min(len(self._levels), _INDENT_MAX))
+            self._out += (shown, "\n  ", "  " * min(self._depth, _INDENT_MAX))
         elif self._levels:
             self._separate()
             self._levels[-1].commented = True
