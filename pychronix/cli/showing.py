@@ -229,7 +229,7 @@ class TableFormat(Format):
     def _cells(self, message: Message) -> tuple[str | None, dict[str, str]]:
         """The event, and the cells by the names of their columns."""
         if message.text is not None:
-            return None, {"text": visible(message.text)}
+            return None, {"text": _printed(message.text)}
         try:
             if message.is_document:
                 return _columns(message.document.to_python(), message.document.kind)
@@ -273,12 +273,17 @@ def _columns(value: Any, kind: str) -> tuple[str | None, dict[str, str]]:
     event = None
     if kind == "event" and isinstance(value, dict) and len(value) == 1:
         ((name, value),) = value.items()
-        event = str(name)
+        event = _printed(str(name))
     if isinstance(value, Typed):
         value = value.value
     if isinstance(value, dict):
-        return event, {visible(str(name)): visible(_cell(item)) for name, item in value.items()}
-    return event, {"value": visible(_cell(value))}
+        return event, {_printed(str(name)): _printed(_cell(item)) for name, item in value.items()}
+    return event, {"value": _printed(_cell(value))}
+
+
+def _printed(text: str) -> str:
+    """A text as wide as it is long: tabs as escapes, too."""
+    return visible(text).replace("\t", "\\t")
 
 
 def _cell(value: Any, depth: int = 0) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import json
+import random
 import struct
 import subprocess
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from fix_java import unpack_fixture
 
 import pychronix as px
 from pychronix import wire
@@ -297,6 +299,40 @@ def test_what_is_nested_too_deep_stops_nothing(run: Run, tmp_path: Path) -> None
     assert 0 == run("cat", "--filter", "a=7", "--include", "x", tmp_path / "q").code
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_bytes_stop_a_listing(run: Run, tmp_path: Path, seed: int) -> None:
+    """Documents of Java with some bytes changed, lost, put in: whatever they are now, all are listed."""
+    chance = random.Random(seed)
+    with px.open_queue(unpack_fixture("v5/documents", tmp_path)["documents"].path) as queue:
+        originals = list(queue.tailer())
+    spoilt = []
+    for number in range(400):
+        payload = bytearray(originals[number % len(originals)])
+        for _ in range(chance.randrange(1, 5)):
+            at, other = chance.randrange(len(payload) + 1), chance.choice(originals)
+            stop, change = at + chance.randrange(8), chance.randrange(8)
+            payload[at:stop] = chance.choice([chance.randbytes(change), other[change : change + 20]])
+        spoilt.append(bytes(payload))
+    with px.open_queue(tmp_path / "q", "a") as queue:
+        queue.appender().append_many(spoilt)
+    for options in (
+        ["auto"],
+        ["yaml"],
+        ["json"],
+        ["table"],
+        ["explain"],
+        ["hex", "--filter", "leg.price>1", "-i", "x"],
+    ):
+        code, out, err = run("cat", "-o", *options, tmp_path / "q")
+        assert 0 == code, err
+        text = out.decode()
+        assert [] == [char for char in text if char not in "\t\n" and not char.isprintable()], options
+        if options == ["json"]:
+            assert 400 == len([json.loads(line) for line in text.splitlines()])
+        if options in (["yaml"], ["explain"]):
+            assert 400 == text.count("\n--- # 0x") + 1
+
+
 def test_a_journal_of_chronicle_3_holds_no_wire_unless_told(run: Run, tmp_path: Path) -> None:
     with px.open_queue(tmp_path / "q", "a", format="vanilla") as queue:
         queue.appender().append(DOCUMENTS[2])
@@ -317,7 +353,9 @@ def test_a_source_serves_documents_to_who_says_so(run: Run, documents: Path) -> 
 
 def test_no_terminal_obeys_a_document(run: Run, tmp_path: Path) -> None:
     with px.open_queue(tmp_path / "q", "a") as queue:
-        queue.appender().append(wire.encode_document({"x": "a\x1b[31mb\u009bc\u202ed", "k\x1b]0;t\x07": "\r"}))
+        appender = queue.appender()
+        appender.append(wire.encode_document({"x": "a\x1b[31mb\u009bc\u202ed", "k\x1b]0;t\x07": "\r"}))
+        appender.append(wire.encode_event("e\x1b[1m\x9b", {"a\tb": wire.Typed("t\x1b[m", {"c": "\x1b"})}))
     for output in ("auto", "yaml", "json", "table", "explain"):
         out = run("cat", "-o", output, tmp_path / "q").out.decode()
         assert [] == [char for char in out if char != "\n" and not char.isprintable()], output
