@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import enum
 import math
+import re
 import uuid
 import zlib
 from collections.abc import Callable
@@ -270,3 +271,14 @@ LENIENT = {
     ("bytes", "lzw"),
     ("float64", "comment"), ("text", "comment"), ("bool", "comment"),
 }  # fmt: skip
+
+
+def test_the_example_of_the_documentation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "wire.md").read_text()
+    section = text.partition("## Reading documents")[2]
+    code, output = re.findall(r"```(?:python|text)\n(.*?)```", section, re.DOTALL)[:2]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "docs/wire.md", "exec"), {})
+    assert capsys.readouterr().out == output
