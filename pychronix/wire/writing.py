@@ -194,7 +194,7 @@ class ValueWriter:
         """A ``byte[]``; with the name of a type before it if there is one. (Java: bytes(byte[]).)"""
         if value is None:
             return self.null()
-        raw = memoryview(value).tobytes()
+        raw = self._checked(lambda: memoryview(value).tobytes())
         prefix = b"" if type_name is None else utf8(codes.TYPE_PREFIX, type_name)
         return self._put(lambda: prefix + _byte_array(raw))
 
@@ -202,14 +202,14 @@ class ValueWriter:
         """A BytesStore: as ``bytes``, but COMPRESSED_BINARY compresses 128 bytes and more. (Java: bytes(BytesStore).)"""
         if value is None:
             return self.null()
-        raw = memoryview(value).tobytes()
+        raw = self._checked(lambda: memoryview(value).tobytes())
         if self._wire._payload.compressed and len(raw) >= _COMPRESSED_FROM:
             return self._put(lambda: utf8(codes.TYPE_PREFIX, "lzw") + _byte_array(zlib.compress(raw)))
         return self._put(lambda: _byte_array(raw))
 
     def bytes_marshallable(self, content: Buffer) -> WireWriter:
         """A block of bytes that are no Wire: what a BytesMarshallable of Java's wrote."""
-        raw = memoryview(content).tobytes()
+        raw = self._checked(lambda: memoryview(content).tobytes())
         return self._put(lambda: bytes((codes.BYTES_LENGTH32,)) + len(raw).to_bytes(4, "little") + raw)
 
     def uuid(self, value: _uuid.UUID | None) -> WireWriter:
@@ -432,11 +432,14 @@ class ValueWriter:
         raise WireError(reason)
 
     def _checked(self, encode: Callable[[], _Bytes]) -> _Bytes:
+        """What a function encodes; if it cannot, the name goes with it."""
         try:
             return encode()
-        except BaseException:
+        except WireError:
             self._wire._take_back(len(self._wire._payload.data))
             raise
+        except (TypeError, ValueError) as cause:
+            self._refuse(str(cause))
 
     def _put(self, encode: Callable[[], _Bytes]) -> WireWriter:
         return self._wire._done(self._checked(encode))

@@ -9,9 +9,10 @@ import datetime
 import decimal
 import enum
 import math
+import types
 import uuid
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
 
 import pytest
 
@@ -207,6 +208,68 @@ def test_a_dataclass_is_an_object_and_a_declared_one_needs_no_type() -> None:
     )
 
 
+class JavaMapping(dict[str, int]):
+    __wire_type__ = "pkg.Mapping"
+
+
+@dataclasses.dataclass
+class BigLeg(Leg):
+    more: int = 0
+
+
+def test_a_mapping_class_with_a_type_name_is_an_object() -> None:
+    typed = "b6 0b 70 6b 67 2e 4d 61 70 70 69 6e 67 82 04 00 00 00 c1 61 a1 01"
+    assert hexed(wire.encode(JavaMapping(a=1))) == typed
+    assert hexed(wire.encode_document({"m": JavaMapping(a=1)})) == f"c1 6d {typed}"
+    assert hexed(wire.encode_document(JavaMapping(a=1))) == "c1 61 a1 01"
+    assert wire.alias_of(JavaMapping) == "pkg.Mapping"
+    assert wire.alias_of(dict) is None
+    assert (
+        wire.encode(collections.OrderedDict(a=1))
+        == wire.encode({"a": 1})
+        == wire.encode(types.MappingProxyType({"a": 1}))
+    )
+
+
+def test_a_subclass_carries_a_type_where_its_base_is_declared() -> None:
+    assert wire.alias_of(BigLeg) == "pkg.Leg"
+    big = BigLeg(1.5, 7, 9)
+    assert wire.encode_document(Order(1, big, [])).count(b"\xb6\x07pkg.Leg\x82") == 1
+    wire.alias(BigLeg, "pkg.BigLeg")
+    assert wire.encode_document(Order(1, big, [big])).count(b"\xb6\x0apkg.BigLeg\x82") == 2
+    with pytest.raises(errors.WireError, match="empty"):
+        wire.alias(BigLeg, "")
+
+
+@dataclasses.dataclass
+class Declared:
+    names: set[str] = dataclasses.field(default_factory=set)
+    pair: tuple[int, ...] = ()
+    noted: Annotated[list[int], "a note"] = dataclasses.field(default_factory=list)
+    either: int | str = 0
+    boxed: list[Any] = dataclasses.field(default_factory=list)
+    text: Sequence[str] = ()
+
+
+def test_what_is_declared_decides_as_in_java() -> None:
+    declared = Declared({"a"}, (1, 2), [3], "x", [4], "text")
+    assert hexed(wire.encode_document(declared)) == (
+        "c5 6e 61 6d 65 73 82 02 00 00 00 e1 61 c4 70 61 69 72 82 04 00 00 00 a1 01 a1 02"
+        " c5 6e 6f 74 65 64 82 02 00 00 00 a1 03 c6 65 69 74 68 65 72 e1 78"
+        " c5 62 6f 78 65 64 82 05 00 00 00 a6 04 00 00 00 c4 74 65 78 74 e4 74 65 78 74"
+    )
+    unresolved = dataclasses.make_dataclass("Unresolved", [("a", "no_such_name"), ("b", "int")])
+    assert wire.encode_document(unresolved([1], 2)) == wire.encode_document({"a": [1], "b": 2})
+
+
+def test_an_argument_is_an_object_a_list_one_of_boxed_items() -> None:
+    assert wire.encode_event("e", [1]) == b"\xb9\x01e" + wire.encode([1])
+    assert wire.encode_event("e", {"a": 1}) == b"\xb9\x01e\x82\4\0\0\0" + wire.encode_document({"a": 1})
+    for declared in (dict, dict[str, int], Mapping[str, int]):
+        encoder = encoding.encoder_of(declared, argument=True)
+        assert encoding.event_payload("e", ({"a": 1},), (encoder,)).at(0) == b"\xb9\x01e" + wire.encode({"a": 1})
+
+
 def test_enums_are_their_names_with_their_type_where_java_could_not_know_it() -> None:
     assert hexed(wire.encode(Side.BUY)) == "e3 42 55 59"
     assert hexed(wire.encode(JavaSide.SELL)) == "b6 08 70 6b 67 2e 53 69 64 65 e4 53 45 4c 4c"
@@ -325,6 +388,12 @@ def test_other_wire_types_are_refused() -> None:
         lambda out: out.fixed_float32(1e39),
         lambda out: out.bool(2),
         lambda out: out.text(b"x"),
+        lambda out: out.bytes("x"),
+        lambda out: out.bytes_store(5),
+        lambda out: out.bytes_marshallable("x"),
+        lambda out: out.float64("x"),
+        lambda out: out.float32([]),
+        lambda out: out.fixed_float64(None),
         lambda out: out.date("2024-03-05"),
         lambda out: out.date_time(datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)),
         lambda out: out.zoned_date_time(datetime.datetime(2024, 1, 1)),
