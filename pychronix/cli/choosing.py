@@ -70,7 +70,7 @@ def _at(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
     if isinstance(value, Typed):
         value = value.value
     if not path:
-        yield value
+        yield from value if isinstance(value, list) else (value,)
     elif isinstance(value, dict):
         pairs: Iterable[tuple[Any, Any]] = value.pairs() if isinstance(value, Pairs) else value.items()
         for key, item in pairs:

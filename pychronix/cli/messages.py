@@ -24,6 +24,8 @@ __all__ = ["WIRE_TYPES", "Message", "readable_text_of", "text_of", "wire_text_of
 
 WIRE_TYPES = ("auto", "BINARY_LIGHT", "BINARY", "FIELDLESS_BINARY", "COMPRESSED_BINARY", "TEXT", "YAML", "JSON", "RAW")
 
+_TEXTUAL = ("TEXT", "YAML", "JSON", "RAW")
+
 # Control characters that do not occur in text. Those that do are the ones file(1) knows: 07 to 0D, ESC and NEL.
 _NO_TEXT = re.compile("[\0-\x06\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 # What a document of fields or events begins with: an event, a name, a key, a type, padding or a comment before one.
@@ -42,8 +44,13 @@ class Message:
 
     @cached_property
     def text(self) -> str | None:
-        """What it says, if it is text for people; None otherwise, and of metadata."""
-        return None if self.meta else readable_text_of(self.payload)
+        """What it says, if it is text for people; None otherwise."""
+        return readable_text_of(self.payload) if self.may_be_text else None
+
+    @property
+    def may_be_text(self) -> bool:
+        """Not of metadata, nor where text is to be taken for more than that."""
+        return not self.meta and self.wire_type not in _TEXTUAL
 
     @cached_property
     def document(self) -> Document:

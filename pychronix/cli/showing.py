@@ -119,7 +119,7 @@ class JsonFormat(Format):
                 "meta": message.meta or None,
             }
         )
-        text = None if message.meta or message.wire_type != "auto" else text_of(message.payload)
+        text = text_of(message.payload) if message.may_be_text else None
         document = None
         if text is not None:
             facts["text"] = text

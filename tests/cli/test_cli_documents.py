@@ -275,8 +275,34 @@ def test_a_wire_type_may_be_forced(run: Run, tmp_path: Path) -> None:
     with px.open_queue(tmp_path / "q", "a") as queue:
         queue.appender().append(b"a: 1\nb: [ x, y ]\n")
     assert "a: 1\\nb: [ x, y ]\\n\n" == run("cat", tmp_path / "q").out.decode()
-    (shown,) = [json.loads(run("cat", "-o", "json", "--wire-type", "TEXT", tmp_path / "q").out)["document"]]
-    assert {"a": 1, "b": ["x", "y"]} == shown
+    shown = run("cat", "--no-index", "--wire-type", "TEXT", tmp_path / "q").out.decode()
+    assert {"a": 1, "b": ["x", "y"]} == yaml.safe_load(shown)
+    assert shown.startswith("---\na: 1\n")
+    facts = json.loads(run("cat", "-o", "json", "--wire-type", "TEXT", tmp_path / "q").out)
+    assert {"a": 1, "b": ["x", "y"]} == facts["document"]
+    assert b"" == run("cat", "--wire-type", "TEXT", "--filter", "b=z", tmp_path / "q").out
+    assert b"" != run("cat", "--wire-type", "TEXT", "--filter", "b=y", tmp_path / "q").out
+
+
+def test_a_binary_wire_type_leaves_text_be(run: Run, documents: Path) -> None:
+    out = run("cat", "--wire-type", "BINARY_LIGHT", "-n", 4, documents).out.decode()
+    assert out.endswith(f"{head(3)}plain text\n")
+    assert (
+        "plain text"
+        == json.loads(run("cat", "-o", "json", "--wire-type", "BINARY_LIGHT", "-s", FIRST + 3, "-n", 1, documents).out)[
+            "text"
+        ]
+    )
+
+
+def test_documents_without_names_are_lists(run: Run, tmp_path: Path) -> None:
+    """The wire type stands in the queue's header, and append heeds it, too."""
+    queue = unpack_fixture("v5/fieldless", tmp_path)["fieldless"].path
+    (tmp_path / "input").write_text('{"sym": "EUR/USD", "px": 1.5, "legs": [1, 2]}\n')
+    assert 0 == run("append", "--json", queue, tmp_path / "input").code
+    facts = json.loads(run("tail", "-n", 1, "-o", "json", queue).out)
+    assert ["EUR/USD", 1.5, [1, 2]] == facts["document"]
+    assert "---\n- EUR/USD\n- 1.5\n" in run("tail", "-n", 1, "--no-index", queue).out.decode()
 
 
 def nested(levels: int, inner: bytes) -> bytes:
