@@ -20,11 +20,13 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import re
 import types
 import typing
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from struct import Struct
+from struct import Struct, pack
+from struct import error as StructError
 from typing import Any, Final, NoReturn, TypeVar
 
 from pychronix.errors import WireError
@@ -45,7 +47,6 @@ _FALSE, _TRUE = bytes((codes.FALSE,)), bytes((codes.TRUE,))
 _EVENT_OBJECT = bytes((codes.EVENT_OBJECT,))
 _EMPTY_TEXT = bytes((codes.STRING0,))
 _U8_ARRAY = bytes((codes.U8_ARRAY,))
-_HISTORY = bytes((codes.HISTORY_MESSAGE,))
 _HISTORY_EVENT = scalars.event_id(-1)
 _BYTES_PREFIX = utf8(codes.TYPE_PREFIX, "byte[]")
 _SET_PREFIX = utf8(codes.TYPE_PREFIX, "!set")
@@ -209,21 +210,21 @@ def _history(out: bytearray, value: History, _: Payload) -> None:
 
 def history_block(history: History) -> bytes:
     """The block of a message history (spec 8.9): its sources and timings as they are, none added."""
-    sources, timings = tuple(history.sources), tuple(history.timings)
-    if len(sources) > _MAX_SOURCES or len(timings) > 2 * _MAX_SOURCES - 1:
-        raise WireError(f"a history has at most {_MAX_SOURCES} sources, not {len(sources)} with {len(timings)} timings")
-    raw = bytearray(_HISTORY)
-    raw.append(len(sources))
     try:
-        for source, _ in sources:
-            raw += source.to_bytes(4, "little", signed=True)
-        for _, index in sources:
-            raw += index.to_bytes(8, "little", signed=True)
-        raw.append(len(timings))
-        for timing in timings:
-            raw += timing.to_bytes(8, "little", signed=True)
-    except OverflowError:
-        raise WireError("a history has source ids of 32 bits, indexes and timings of 64") from None
+        ids, indexes = tuple(zip(*history.sources, strict=True)) or ((), ())
+        timings = tuple(history.timings)
+        if len(ids) > _MAX_SOURCES or len(timings) > 2 * _MAX_SOURCES - 1:
+            raise WireError(f"a history has at most {_MAX_SOURCES} sources, not {len(ids)} with {len(timings)} timings")
+        count = len(ids)
+        raw = pack(
+            f"<BB{count}i{count}qB{len(timings)}q", codes.HISTORY_MESSAGE, count, *ids, *indexes, len(timings), *timings
+        )
+    except (StructError, TypeError, ValueError) as cause:
+        if isinstance(cause, WireError):
+            raise
+        raise WireError(
+            "a history has pairs of a source id (32 bits) and an index (64), and timings of 64 bits"
+        ) from None
     return bytes((codes.BYTES_LENGTH16,)) + len(raw).to_bytes(2, "little") + raw
 
 
@@ -235,15 +236,13 @@ def _long_array(out: bytearray, value: LongArray, payload: Payload) -> None:
 
 def long_array(capacity: int, values: Sequence[int] = ()) -> bytes:
     """The code, counts and slots of an array of longs."""
-    if not len(values) <= capacity < 1 << 28:
-        raise WireError(f"an array of {len(values)} longs cannot have a capacity of {capacity}")
-    raw = bytearray((codes.I64_ARRAY,))
     try:
-        for number in (capacity, len(values), *values):
-            raw += number.to_bytes(8, "little", signed=True)
-    except OverflowError:
+        if not len(values) <= capacity < 1 << 28:
+            raise WireError(f"an array of {len(values)} longs cannot have a capacity of {capacity}")
+        raw = pack(f"<Bqq{len(values)}q", codes.I64_ARRAY, capacity, len(values), *values)
+    except (StructError, TypeError):
         raise WireError("an array of longs holds integers of 64 bits") from None
-    return bytes(raw) + bytes(8 * (capacity - len(values)))
+    return raw + bytes(8 * (capacity - len(values)))
 
 
 def _opaque(out: bytearray, value: bytes, payload: Payload) -> None:
@@ -494,13 +493,24 @@ def _numpy(out: bytearray, value: Any, boxed: bool, payload: Payload) -> None:
     elif kind == "m" and str(value) == "NaT":
         out += _NULL
     elif kind == "m":
-        try:
-            nanoseconds = int(value.astype("timedelta64[ns]").astype("int64"))
-        except TypeError:
-            raise WireError(f"a duration is no number of {value.dtype}") from None
-        out += string(duration_text(nanoseconds))
+        out += string(duration_text(_nanoseconds(value)))
     else:
         _refuse(out, value, payload)
+
+
+# Of a timedelta64.
+_UNIT_NS: Final = {
+    "W": 604_800_000_000_000, "D": 86_400_000_000_000, "h": 3_600_000_000_000, "m": 60_000_000_000, "s": 1_000_000_000,
+    "ms": 1_000_000, "us": 1000, "ns": 1,
+}  # fmt: skip
+
+
+def _nanoseconds(value: Any) -> int:
+    """Of a timedelta64, by its dtype, ``<m8[25s]``: converted by NumPy, large ones would wrap around."""
+    many, unit = re.fullmatch(r".*?m8(?:\[(\d*)(\w+)\])?", value.dtype.str).groups("")  # type: ignore[union-attr]
+    if unit not in _UNIT_NS:
+        raise WireError(f"a duration has days to nanoseconds, no {value.dtype}")
+    return int(value.astype("int64")) * int(many or 1) * _UNIT_NS[unit]
 
 
 def _datetime64(out: bytearray, text: str, payload: Payload) -> None:
@@ -509,6 +519,7 @@ def _datetime64(out: bytearray, text: str, payload: Payload) -> None:
     elif len(text) < 10:
         raise WireError(f"no date, but a part of one: {text}")
     else:
+        text += ":00" if len(text) == text.find("T") + 3 else ""  # hours alone
         stamp = parse_date_time(text) if "T" in text else parse_date(text)
         _fields[type(stamp)](out, stamp, payload)
 

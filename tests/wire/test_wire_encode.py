@@ -313,7 +313,21 @@ def test_numpy_scalars_have_the_width_of_their_type() -> None:
     assert wire.encode(numpy.datetime64("2024-03-05")) == wire.encode(datetime.date(2024, 3, 5))
     assert wire.encode(numpy.datetime64("2024-03-05T01:02:03.123456789"))[2:] == b"2024-03-05T01:02:03.123456789"
     assert wire.encode(numpy.timedelta64(1500, "ms")) == wire.encode("PT1.5S")
-    assert wire.encode(numpy.datetime64("NaT")) == b"\xbb"
+    assert wire.encode(numpy.datetime64("2024-03-05T01")) == wire.encode(datetime.datetime(2024, 3, 5, 1))
+    assert wire.encode(numpy.datetime64("NaT")) == wire.encode(numpy.timedelta64("NaT")) == b"\xbb"
+    assert wire.encode(numpy.timedelta64(1 << 62, "h")) == wire.encode(
+        f"PT{1 << 62}H"
+    )  # NumPy itself would wrap around
+    assert wire.encode(numpy.timedelta64(2, "25s")) == wire.encode("PT50S")
+    for value in (
+        numpy.datetime64("2024"),
+        numpy.timedelta64(1, "M"),
+        numpy.complex64(1),
+        numpy.longdouble(1),
+        numpy.zeros(2),
+    ):
+        with pytest.raises(errors.WireError):
+            wire.encode(value)
 
 
 CYCLE: list[Any] = []
@@ -328,7 +342,13 @@ CYCLE.append({"again": CYCLE})
         ({"a": [decimal.Decimal("NaN")]}, "a[0]"),
         ({"a": datetime.time(1, tzinfo=datetime.timezone.utc)}, "a"),
         ({"a": wire.History(((1 << 31, 0),), ())}, "a"),
+        ({"a": wire.History((("x", 0),), ())}, "a"),  # type: ignore[arg-type]
+        ({"a": wire.History(((1,),), ())}, "a"),  # type: ignore[arg-type]
+        ({"a": wire.History(((1, 2),) * 129, ())}, "a"),
+        ({"a": wire.History((), (0,) * 256)}, "a"),
         ({"a": wire.LongArray([1 << 63])}, "a"),
+        ({"a": wire.LongArray([1.5])}, "a"),  # type: ignore[list-item]
+        ({"a": {"\u0141": 1}}, "a.\u0141"),
         ({"a": wire.LongArray([1, 2], capacity=1)}, "a"),
         ({"a": wire.Typed(5, 1)}, "a"),  # type: ignore[arg-type]
         ({"a": Order(1, Leg(1.0, {}), [])}, None),  # type: ignore[arg-type]

@@ -419,6 +419,82 @@ def test_bound_values_padding_and_blocks(writer: WirePeer) -> None:
     check(writer, programs, ours)
 
 
+def random_items(chance: random.Random, out: WireWriter, depth: int) -> str:
+    """Writes a few random items; returns the words that have Java do the same."""
+    found = []
+    for _ in range(chance.randint(0, 5)):
+        name = chance.choice(("a", "name", "42", "é", "long" * 9, ""))
+        kind = chance.randrange(7)
+        if kind == 0:
+            count = chance.randint(0, 40)
+            out.padding(count)
+            found.append(f"padding {count}")
+            continue
+        if kind == 1:
+            out.comment(name)
+            found.append(f"comment {words.text(name)}")
+            continue
+        if kind == 2:
+            number = chance.randint(0, 1 << 20)
+            found.append(f"id {number} {random_value(chance, out.write_event(number), depth)}")
+        elif kind == 3:
+            found.append(f"event {words.text(name)} {random_value(chance, out.write_event(name), depth)}")
+        elif kind == 4:
+            found.append(f"value {random_value(chance, out.value(), depth)}")
+        else:
+            found.append(f"write {words.text(name)} {random_value(chance, out.write(name), depth)}")
+    return " ".join(found)
+
+
+def random_value(chance: random.Random, out: wire.ValueWriter, depth: int) -> str:
+    kind = chance.randrange(11 if depth else 9)
+    number = chance.getrandbits(chance.randint(1, 31))
+    if kind == 0:
+        out.int64_for_binding(number)
+        return f"bind64 {number}"
+    if kind == 1:
+        out.int32_for_binding(number)
+        return f"bind32 {number}"
+    if kind == 2:
+        out.int128_for_binding(number, -number)
+        return f"bind128 {number} -{number}"
+    if kind == 3:
+        out.int64_array(number % 5)
+        return f"array {number % 5}"
+    if kind == 4:
+        out.int32(number)
+        return f"int32 {number}"
+    if kind == 5:
+        out.text("é" * (number % 40))
+        return f"text {words.text('é' * (number % 40))}"
+    if kind == 6:
+        value = values(chance, 2)
+        out.object(value)
+        return f"object {words.boxed(value)}"
+    if kind == 7:
+        return f"prefix {words.text('pkg.Type')} {random_value(chance, out.type_prefix('pkg.Type'), depth)}"
+    if kind == 8:
+        mapping = {f"k{i}": values(chance, 1) for i in range(number % 4)}
+        out.map(mapping)
+        return f"map {words.boxed(mapping)}"
+    if kind == 9:
+        with out.sequence() as items:
+            return f"sequence ( {' '.join(random_value(chance, items, depth - 1) for _ in range(number % 5))} )"
+    with out.marshallable() as inner:
+        return f"marshallable ( {random_items(chance, inner, depth - 1)} )"
+
+
+@pytest.mark.parametrize("wire_type", ["BINARY_LIGHT", "FIELDLESS_BINARY"])
+def test_documents_written_item_by_item(writer: WirePeer, wire_type: str) -> None:
+    chance = random.Random(77)
+    programs, ours = [], []
+    for _ in range(1500):
+        out = WireWriter(wire_type)
+        programs.append(random_items(chance, out, 4))
+        ours.append(out.to_bytes())
+    check(writer, programs, ours, wire=wire_type)
+
+
 def test_compressed_binary_compresses_a_store_of_bytes(writer: WirePeer) -> None:
     found = [b"a" * count for count in (0, 63, 64, 127, 128, 129, 1000, 100_000)] + [random.Random(9).randbytes(300)]
     for method, word in (("bytes_store", "store"), ("bytes", "bytes")):
