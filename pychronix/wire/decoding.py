@@ -240,9 +240,9 @@ def _block32(data: bytes, at: int, stop: int, depth: int) -> tuple[Any, int]:
 @_reads(codes.TYPE_PREFIX)
 def _typed(data: bytes, at: int, stop: int, depth: int) -> tuple[Any, int]:
     name, end = _utf8(data, at + 1)
-    if name in COMPRESSIONS or data[end] == codes.TYPE_PREFIX or data[end] == codes.PADDING:
+    if name in COMPRESSIONS or data[end] == codes.TYPE_PREFIX or data[end] == codes.PADDING or not depth:
         raise _Unsure
-    value, end = _READERS[data[end]](data, end, stop, depth)
+    value, end = _READERS[data[end]](data, end, stop, depth - 1)
     return with_type(name, value), end
 
 

@@ -69,6 +69,7 @@ TIMES: Final[dict[int, Callable[[str], datetime.time | datetime.date | Typed]]] 
 _CONSTANTS: Final = {codes.FALSE: False, codes.TRUE: True, codes.NULL: None}
 _NAMES: Final = frozenset((codes.FIELD_NAME_ANY, codes.EVENT_NAME, codes.FIELD_NUMBER, codes.EVENT_OBJECT))
 _MAX_SOURCES: Final = 128  # Java: VanillaMessageHistory.MESSAGE_HISTORY_LENGTH
+_BLOB: Final = "blob"  # The kind of a token that will be an Opaque's; its value is where the content starts.
 _BLOCK_HEADS: Final = {codes.BYTES_LENGTH8: 2, codes.BYTES_LENGTH16: 3, codes.BYTES_LENGTH32: 5}
 
 
@@ -135,7 +136,7 @@ class _Level:
         self.is_wire = kind == "top"  # Damage is an error; else it makes the block Opaque.
         self.named = False  # Its first name was read.
         self.need = 0  # Values still to come for the name that was read: one, or two after EVENT_OBJECT.
-        self.typed = False  # A type was read whose value must follow.
+        self.typed = 0  # Types that were read, whose value must follow.
 
 
 class _Walker:
@@ -149,13 +150,14 @@ class _Walker:
         self._level = _Level("top", -1, start, start, stop, 0)
         self._above: list[_Level] = []
         self._tokens: list[Token] = []
+        self._types = 0  # Types whose values are not complete, on all levels.
 
     def run(self) -> Iterator[Token]:
         tokens = self._tokens
         while True:
             level = self._level
             if level.kind == "top" and not level.need and not level.typed and tokens:
-                yield from tokens
+                yield from map(self._whole, tokens)
                 tokens.clear()
             try:
                 if self._at < level.stop:
@@ -168,7 +170,13 @@ class _Walker:
                 if self._level.is_wire:
                     raise
                 self._give_up()
-        yield from tokens
+        yield from map(self._whole, tokens)
+
+    def _whole(self, token: Token) -> Token:
+        """The token as it is handed out: blobs are copied only now, for one may have turned out to lie in another."""
+        if token.kind != _BLOB:
+            return token
+        return token._replace(kind="value", value=Opaque(self._data[token.value : token.stop]))
 
     def _fail(self, what: str, at: int | None = None) -> NoReturn:
         raise WireError(f"cannot read a document: {what}", offset=self._at if at is None else at)
@@ -190,13 +198,17 @@ class _Walker:
         """The block being read is no Wire: it becomes one value."""
         level = self._level
         del self._tokens[level.first :]
+        self._types -= level.typed
         self._level = self._above.pop()
-        self._value(Opaque(self._data[level.start : level.stop]), level.code, level.head, level.stop)
+        self._tokens.append(Token(_BLOB, level.start, level.code, level.head, level.stop))
+        self._at = level.stop
+        self._complete()
 
     def _complete(self) -> None:
         """A value has ended."""
         level = self._level
-        level.typed = False
+        self._types -= level.typed
+        level.typed = 0
         if level.need:
             level.need -= 1
 
@@ -227,7 +239,9 @@ class _Walker:
             else:
                 self._tokens.append(Token("type", name, code, at, stop))
                 self._at = stop
-                level.typed = True
+                self._check_depth(at)
+                self._types += 1
+                level.typed += 1
         elif code in _BLOCK_HEADS:
             self._block(code, at, level)
         else:
@@ -291,15 +305,18 @@ class _Walker:
             value = Opaque(data[start:stop]) if history is None else history
             self._value(value, code if history is None else first, at, stop)
         else:
-            if len(self._above) >= self._limits.depth:
-                raise LimitError(
-                    f"cannot read a document: more than {self._limits.depth} blocks within each other", offset=at
-                )
+            self._check_depth(at)
             kind = "map" if self._starts_with_name(start, stop) else "sequence"
             self._above.append(level)
             self._level = _Level(kind, code, at, start, stop, len(self._tokens))
             self._tokens.append(Token("open", kind, code, at, start))
             self._at = start
+
+    def _check_depth(self, at: int) -> None:
+        if len(self._above) + self._types >= self._limits.depth:
+            raise LimitError(
+                f"cannot read a document: more than {self._limits.depth} blocks or types within each other", offset=at
+            )
 
     def _starts_with_name(self, at: int, stop: int) -> bool:
         """Whether the first item that is not padding nor a comment is a name."""

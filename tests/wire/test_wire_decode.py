@@ -239,17 +239,45 @@ def test_nesting_has_a_limit_that_is_not_pythons(depth: int) -> None:
             value = value["a"]
         assert value == "x"
     else:
-        with pytest.raises(WireError, match="more than 500 blocks"):
+        with pytest.raises(WireError, match="more than 500 blocks or types"):
             decode(data)
     assert time.process_time() - begun < 5
 
 
 def test_a_million_blocks_within_each_other() -> None:
-    for data in (b"\x80\xff" * 500_000, b"\x82\xff\xff\xff\x7f" * 200_000, b"\xb6\1A" * 300_000, b"\xbd" * 1_000_000):
+    typed = b"\xb6\1A" * 300_000 + b"\xa1\1"
+    for data in (b"\x80\xff" * 500_000, b"\x82\xff\xff\xff\x7f" * 200_000, typed, b"\xbd" * 1_000_000):
         begun = time.process_time()
         with pytest.raises(WireError):
             decode(data)
         assert time.process_time() - begun < 10
+
+
+def test_types_and_blocks_count_alike() -> None:
+    def nested(depth: int) -> bytes:
+        data = b"\xa1\1"
+        for _ in range(depth):
+            data = b"\xb6\1A" + block(data)
+        return data
+
+    assert repr(decode(nested(100))) == "Typed('A', [" * 100 + "1" + "])" * 100
+    decode(nested(250))
+    with pytest.raises(WireError, match="more than 500 blocks or types"):
+        decode(nested(251))
+
+
+def test_blobs_within_blobs_are_linear() -> None:
+    # Every block is damaged behind the one in it, so each turns out to be a blob after its content was read.
+    heads, tails = b"", b""
+    for level in range(490):
+        size = 4_000_000 + 6 * (490 - level) - 5
+        heads += b"\x82" + size.to_bytes(4, "little")
+        tails += b"\xbf"
+    payload = heads + b"\x8a" + b"\0" * 3_999_999 + tails
+    begun = time.process_time()
+    value = decode(payload)
+    assert (type(value), len(value)) == (Opaque, len(payload) - 5)
+    assert time.process_time() - begun < 3
 
 
 def test_counts_that_are_not_there() -> None:
