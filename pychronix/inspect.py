@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from pychronix.chronicle3 import Chronicle3Settings, VanillaCycle
 from pychronix.errors import (
     AccessError,
     ChronixError,
@@ -45,7 +46,7 @@ from pychronix.formats import (
 )
 from pychronix.rolling import MAX_CYCLE, ROLL_CYCLES, RollCycle, shift_of_counts
 
-__all__ = ["CycleReport", "Finding", "Report", "read_queue", "verify"]
+__all__ = ["CycleReport", "Finding", "Report", "layout_of", "read_queue", "verify"]
 
 ERROR = "error"
 WARNING = "warning"
@@ -62,6 +63,21 @@ _TABLE_MAX = 1 << 24
 
 Chronicle3Layout = vanilla.Settings | indexed.Settings
 """What the files of a Chronicle 3 journal do not say; inferred where it is not given."""
+
+
+def layout_of(settings: Chronicle3Settings) -> Chronicle3Layout:
+    """What `verify` and `read_queue` want to know of a journal that was opened with these (``queue.chronicle3``)."""
+    cycle = settings.cycle
+    if not isinstance(cycle, VanillaCycle):
+        return indexed.Settings(settings.line_bytes, settings.data_block_bytes)
+    return vanilla.Settings(
+        cycle.format,
+        cycle.length_ms,
+        cycle.entries,
+        settings.index_block_bytes,
+        settings.data_block_bytes,
+        settings.thread_bits,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,24 @@ import argparse
 import importlib
 from typing import Any
 
-from pychronix.cli.options import add_queue, check_local
+from pychronix.cli.options import CHRONICLE3_SETTINGS, add_chronicle3, add_queue, check_local, open_queue
 from pychronix.cli.shell import EXIT_ERROR, Command, Output, json_line, known, visible
 
 
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     add_queue(parser)
     parser.add_argument("--json", action="store_true", help="the report as one JSON object")
+    add_chronicle3(parser)
 
 
 def _verify(options: argparse.Namespace) -> None:
     check_local(options)
     inspect: Any = importlib.import_module("pychronix.inspect")  # brings construct, which takes its time
-    report = inspect.verify(options.queue)
+    layout = None
+    if options.roll is not None or any(getattr(options, name) is not None for name in CHRONICLE3_SETTINGS):
+        with open_queue(options) as queue:
+            layout = None if queue.chronicle3 is None else inspect.layout_of(queue.chronicle3)
+    report = inspect.verify(options.queue, layout)
     out = Output()
     if options.json:
         out.write(json_line(_facts(report), indent=2))

@@ -70,3 +70,18 @@ def test_where_no_queue_is_there_is_nothing_to_verify(run: Run, tmp_path: Path) 
     code, out, err = run("verify", tmp_path / "nothing")
     assert (1, b"", 1) == (code, out, err.count("\n"))
     assert 2 == run("verify", "tcp://127.0.0.1:1").code
+
+
+def test_a_journal_is_checked_as_it_is_laid_out(run: Run, tmp_path: Path) -> None:
+    """The options of Chronicle 3.x say what its files do not."""
+    with px.open_queue(tmp_path / "v", "a", format="vanilla", roll="yyyyMMdd'x7'") as queue:
+        queue.appender().append_many([b"one", b"two"])
+    assert 1 == run("verify", tmp_path / "v").code, "the name of the directory has two sevens"
+    code, out, err = run("verify", tmp_path / "v", "--roll", "yyyyMMdd'x7'")
+    assert (0, "", True) == (code, err, out.endswith(b": vanilla, 1 cycles, 2 messages, 0 errors, 0 warnings\n")), out
+    with px.open_queue(tmp_path / "i", "a", format="indexed", line_bytes=128, data_block_bytes=4096) as queue:
+        queue.appender().append_many([b"x" * 100] * 50)
+    assert 0 == run("verify", tmp_path / "i", "--line-bytes", 128, "--data-block", 4096).code
+    assert 1 == run("verify", tmp_path / "i", "--line-bytes", 128, "--data-block", 8192).code, (
+        "padding where none belongs"
+    )
