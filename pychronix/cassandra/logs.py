@@ -7,6 +7,7 @@ The decision hidden here is how a log changes while it is read: hour by hour int
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import heapq
 import os
@@ -15,7 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 import pychronix as px
 from pychronix.cassandra.cql import EPOCH
-from pychronix.cassandra.records import NotARecordError, Record, UnknownRecord, decode_record, read_record
+from pychronix.cassandra.records import AuditRecord, NotARecordError, Record, UnknownRecord, decode_record, read_record
 from pychronix.errors import NotReadyError, UsageError
 from pychronix.follow import StopEvent
 from pychronix.follow import follow as go_on
@@ -38,7 +39,8 @@ def read_log(
     ``nodetool enablefullquerylog`` emptied the directory, and past files that Cassandra deletes to keep its
     ``max_log_size`` (what was not read by then is lost).
 
-    An excerpt that is no record raises CodecError with its index; with ``keep_unknown`` it is an `UnknownRecord`.
+    An excerpt that is no record raises CodecError with its index; with ``keep_unknown`` it is an `UnknownRecord`, whose
+    time is about that of the record before it; ``since`` leaves none of those out that stand in the hours it reads.
     The logs are opened at once: raises NotFoundError where there is none. The iterator closes them at its end, and as
     a context manager.
     """
@@ -138,9 +140,22 @@ class _Log:
             if self._only is not None and self._queue.cycle_of(index) != self._only:
                 return
             record = self._record(payload, index)
+            if not self._tells_time(record):
+                yield dataclasses.replace(record, time_ms=self._about(index))
+                continue
             self._last_ms = record.time_ms
             if self._since_ms is None or record.time_ms >= self._since_ms:
                 yield record
+
+    @staticmethod
+    def _tells_time(record: Record) -> bool:
+        return record.type != UnknownRecord.type and not (isinstance(record, AuditRecord) and record.event is None)
+
+    def _about(self, index: int) -> int:
+        """When a record was written that does not tell: after the one before it, and after its file began."""
+        if not self._queue.roll_cycle.length_ms:  # An Indexed journal, which is no log of Cassandra's.
+            return self._last_ms
+        return max(self._last_ms, self._queue.start_ms(self._queue.cycle_of(index)))
 
     def _record(self, payload: bytes, index: int) -> Record:
         if not self._keep_unknown:
@@ -148,7 +163,7 @@ class _Log:
         try:
             return read_record(payload, index, self._path)
         except NotARecordError as error:
-            return UnknownRecord(index, self._path, self._last_ms, payload, str(error))
+            return UnknownRecord(index, self._path, 0, payload, str(error))
 
     def _open(self) -> None:
         identity = self._identity()

@@ -120,7 +120,8 @@ class AuditRecord(_Record):
     """A line of the audit log. ``message`` is all of it; the rest is what stands in it, None where it does not.
 
     ``event`` is an ``AuditLogEntryType`` (SELECT, LOGIN_ERROR ...), ``host`` the node, ``source`` and ``port`` the
-    client, ``batch`` the id that the statements of a batch share. ``time_ms`` is 0 if the message has another form.
+    client, ``batch`` the id that the statements of a batch share. Of a message of another form nothing is known but
+    that: its time is about that of the record before it (0 from `decode_record`).
     """
 
     message: str
@@ -145,7 +146,7 @@ class AuditRecord(_Record):
 
 @dataclass(frozen=True, slots=True)
 class UnknownRecord(_Record):
-    """An excerpt that is no record known here, or a damaged one. ``time_ms`` is that of the record before it."""
+    """An excerpt that is no record known here, or a damaged one. Its time is about that of the record before it."""
 
     payload: bytes
     reason: str

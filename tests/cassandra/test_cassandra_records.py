@@ -141,7 +141,13 @@ def test_what_is_no_record_is_named_with_its_index(document: object, tmp_path: P
     assert isinstance(unknown, UnknownRecord)
     assert (unknown.index, unknown.payload, unknown.statements) == (indexes[1], payload, ())
     assert isinstance(first, AuditRecord) and isinstance(last, AuditRecord)
-    assert (first.message, first.event, first.time_ms) == ("as it comes", None, 0)
+    assert (first.message, first.event) == ("as it comes", None)
+    with px.open_queue(tmp_path / "q") as queue:
+        began_ms = queue.cycles()[0].start_ms
+    assert first.time_ms == unknown.time_ms == last.time_ms == began_ms
+    # What does not tell its time is not left out for it.
+    now = datetime.datetime.now(datetime.timezone.utc)
+    assert len(list(read_log(tmp_path / "q", since=now, keep_unknown=True))) == 3
 
 
 def query_payload(options: bytes, protocol: int = 5, **more: object) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from cassandra_kit import FIXTURES, START_MS, Fql, Result, unpack
+from fix_java import unpack_fixture
 
 import pychronix as px
 from pychronix.cassandra import read_log
@@ -184,6 +185,16 @@ def test_what_is_no_record_is_shown_and_told(logs: Path, fql: Run) -> None:
     assert code == 1
     assert json.loads(out.splitlines()[1])["reason"] == "its version is 7, and 0 is the only one known"
     assert json.loads(fql(logs / "mixed", "-o", "json", "--stats").out)["type"] == {"unknown": 2, "audit": 1}
+
+
+@pytest.mark.parametrize("fixture", ["v3/vanilla", "v3/indexed", "demo"])
+def test_a_queue_that_is_no_log_is_shown_as_unknown(fixture: str, tmp_path: Path, fql: Run) -> None:
+    for queue in unpack_fixture(fixture, tmp_path).values():
+        with px.open_queue(queue.path) as opened, opened.tailer() as tailer:
+            count = min(2, len(list(tailer)))
+        code, out, err = fql(queue.path, "-n", "2")
+        assert (code, out.count("  unknown  ")) == (int(count > 0), count)
+        assert ("could not be read" in err) == (count > 0)
 
 
 def test_hostile_records_are_printed_in_every_form(logs: Path, fql: Run) -> None:
