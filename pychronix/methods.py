@@ -15,9 +15,9 @@ Rules
 
 from __future__ import annotations
 
+import functools
 import inspect
 import time
-import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 from pychronix.errors import UsageError, WireError
 from pychronix.wire import History
 from pychronix.wire.decoding import parse
-from pychronix.wire.encoding import Encoder, encoder_of, event_payload, located, write_event
+from pychronix.wire.encoding import Encoder, encoder_of, event_payload, located, type_hints, write_event
 from pychronix.wire.hints import Converter, converter
 from pychronix.wire.scalars import Payload
 
@@ -46,11 +46,26 @@ _NAME, _ID = "__chronicle_event__", "__chronicle_method_id__"
 F = TypeVar("F", bound=Callable[..., Any])
 _Encode = Callable[[Payload, tuple[Any, ...], dict[str, Any], "History | None"], None]
 
-_current: ContextVar[History | None] = ContextVar("pychronix.history", default=None)
+
+class _Hop(NamedTuple):
+    """A message in the hands of a reader: its history, from which that of what is written now is made when asked for."""
+
+    before: History
+    source: tuple[int, int]  # where it was read
+    time: int  # when it was
+
+    def history(self) -> History:
+        return History((*self.before.sources, self.source), (*self.before.timings, self.time))
+
+
+_current: ContextVar[_Hop | None] = ContextVar("pychronix.history", default=None)
 
 
 def event_name(name: str) -> Callable[[F], F]:
     """Gives a method of an interface or a handler the name of its event: ``@event_name("onOrder")``."""
+
+    if not isinstance(name, str):
+        raise TypeError(f"the name of an event is a text, not {name!r}")
 
     def mark(function: F) -> F:
         setattr(function, _NAME, name)
@@ -60,7 +75,14 @@ def event_name(name: str) -> Callable[[F], F]:
 
 
 def method_id(number: int) -> Callable[[F], F]:
-    """Gives a method of an interface or a handler its number, written in place of the name. (Java: @MethodId.)"""
+    """Gives a method of an interface or a handler its number, written in place of the name. (Java: @MethodId.)
+
+    A number of 32 bits, but not -1, by which message histories are known.
+    """
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"a method id is an integer, not {number!r}")
+    if number == -1:
+        raise UsageError("a method id is not -1: that is the message history's")
     if not -(1 << 31) <= number < 1 << 31:
         raise UsageError(f"a method id is a number of 32 bits: {number}")
 
@@ -76,7 +98,8 @@ def current_history() -> History | None:
 
     Its last source is the queue that the message was read from, its last timing when that was. (Java: MessageHistory.get.)
     """
-    return _current.get()
+    hop = _current.get()
+    return None if hop is None else hop.history()
 
 
 # Interfaces.
@@ -98,32 +121,67 @@ def _methods(interface: type | str) -> dict[str, _Method]:
         return {interface: _Method(interface, interface, None, None, None, None)}
     if not isinstance(interface, type):
         raise TypeError(f"an interface is a class or the name of a method, not {type(interface).__name__}")
-    found = {name: _method(name, function) for name, function in _functions(interface)}
+    found = {name: _method(interface, name) for name in _functions(interface)}
     if not found:
         raise UsageError(f"{interface.__name__} has no public method to write")
     return found
 
 
-def _functions(cls: type) -> Iterator[tuple[str, Callable[..., Any]]]:
+def _functions(cls: type) -> Iterator[str]:
+    """The names of a class's public methods, static and class methods among them."""
     for name, function in inspect.getmembers(cls, inspect.isroutine):
-        if not name.startswith("_") and inspect.isfunction(inspect.unwrap(function)):
-            yield name, function
+        if not name.startswith("_") and inspect.isfunction(inspect.unwrap(getattr(function, "__func__", function))):
+            yield name
 
 
-def _method(name: str, function: Callable[..., Any]) -> _Method:
+def _mark(cls: type, name: str, mark: str) -> Any:
+    """What a decorator above gave to a method, in this class or one that it derives from; None."""
+    for base in cls.__mro__:
+        function = vars(base).get(name)
+        for marked in (function, getattr(function, "__func__", None)):
+            found = getattr(marked, mark, None)
+            if found is not None:
+                return found
+    return None
+
+
+def _check_runs(function: Any, name: str) -> None:
+    """Refuses functions of which a call by itself runs nothing."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not inspect.isroutine(function):
+        function = type(function).__call__
+    for kind, is_kind in _LAZY.items():
+        if is_kind(inspect.unwrap(function)):
+            raise UsageError(f"{name}() is {kind}: a method of a queue is called, not awaited or iterated")
+
+
+_LAZY: dict[str, Callable[[object], bool]] = {
+    "a coroutine function": inspect.iscoroutinefunction,
+    "an asynchronous generator": inspect.isasyncgenfunction,
+    "a generator": inspect.isgeneratorfunction,
+}
+
+
+def _method(interface: type, name: str) -> _Method:
+    function = getattr(interface, name)
+    _check_runs(function, name)
     signature = inspect.signature(function)
-    parameters = list(signature.parameters.values())[1:]
+    # A class method comes bound; of a static one no argument is the object.
+    bound = inspect.ismethod(function) or isinstance(inspect.getattr_static(interface, name), staticmethod)
+    parameters = list(signature.parameters.values())[0 if bound else 1 :]
     for parameter in parameters:
         if parameter.kind is parameter.KEYWORD_ONLY or parameter.kind is parameter.VAR_KEYWORD:
             raise UsageError(f"{name}(): an event has no named arguments, as {parameter.name!r} would be")
-    hints = _hints(function)
+    hints = type_hints(function)
     declared = [hints.get(parameter.name) for parameter in parameters]
     returns = hints.get("return")
     chained = returns if isinstance(returns, type) and any(True for _ in _functions(returns)) else None
+    event = _mark(interface, name, _NAME)
     return _Method(
         name,
-        getattr(function, _NAME, name),
-        getattr(function, _ID, None),
+        name if event is None else event,
+        _mark(interface, name, _ID),
         signature.replace(parameters=parameters),
         None
         if all(any(hint is one for one in _SCALARS) for hint in declared)
@@ -134,14 +192,6 @@ def _method(name: str, function: Callable[..., Any]) -> _Method:
 
 # What is written by its value alone, whether it is declared or not.
 _SCALARS = (None, int, float, str, bytes, bool)
-
-
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function)
-    except (NameError, TypeError):
-        # Hints that only a type checker understands are none.
-        return {}
 
 
 # Writing.
@@ -167,6 +217,9 @@ class MethodWriter:
         methods: dict[str, _Method] = {}
         for interface in interfaces:
             methods |= _methods(interface)
+        _check_distinct(
+            (method.number if use_method_ids else None, method.event, name) for name, method in methods.items()
+        )
         if not methods:
             raise UsageError("a method writer needs an interface, or the names of its methods")
         if generic_event is not None and generic_event not in methods:
@@ -179,9 +232,12 @@ class MethodWriter:
         self._wire_type = appender.queue.wire_type or "BINARY_LIGHT"
         self._chains: dict[type, dict[str, _Method]] = {}
         self._names = tuple(methods)
-        for name, method in methods.items():
-            # An attribute of the instance: looked up once, as fast as a function.
-            setattr(self, name, self._caller(method))
+        callers = {name: self._caller(method) for name, method in methods.items()}
+        for name in callers:
+            if hasattr(self, name):
+                raise UsageError(f"a method writer cannot have a method {name!r}", hint="give it with event_name")
+        # Attributes of the instance: looked up once, as fast as functions.
+        vars(self).update(callers)
 
     def __enter__(self) -> MethodWriter:
         return self
@@ -255,7 +311,8 @@ class MethodWriter:
         """The history to prepend to a message, with the time of now."""
         if not self._records_history:
             return None
-        history = _current.get() or _EMPTY
+        hop = _current.get()
+        history = _EMPTY if hop is None else hop.history()
         return History(history.sources, (*history.timings, self._clock()))
 
     def _chain(self, interface: type) -> dict[str, _Method]:
@@ -263,6 +320,15 @@ class MethodWriter:
         if methods is None:
             methods = self._chains[interface] = _methods(interface)
         return methods
+
+
+def _check_distinct(known: Iterable[tuple[int | None, str, str]]) -> None:
+    """Refuses two methods with one event: which of them is meant could not be told. (number, event, name) of each."""
+    names: dict[str | int, str] = {}
+    for number, event, name in known:
+        other = names.setdefault(event if number is None else number, name)
+        if other != name:
+            raise UsageError(f"{other}() and {name}() have the same event: {event if number is None else number!r}")
 
 
 def _count(method: _Method) -> int:
@@ -301,6 +367,7 @@ class _Chain:
                 encode(payload, arguments, named, None)
             except BaseException:
                 payload.truncate(length)
+                payload.depth = 0
                 raise
             if method.returns is None:
                 return self._writer._appender._append_encoded(payload, False)
@@ -316,8 +383,9 @@ class _Target(NamedTuple):
     """A method of a handler: what it is called with, converted to the hints of its parameters."""
 
     call: Callable[..., Any]
-    converters: tuple[Converter, ...] | None  # None: any number of arguments, as they are
+    converters: tuple[Converter, ...]
     least: int  # the fewest arguments that it takes
+    rest: Converter | None  # of all arguments beyond those; None: it takes no more
 
 
 class MethodReader:
@@ -339,14 +407,21 @@ class MethodReader:
         wall_clock: bool = False,
     ) -> None:
         self._tailer = tailer
-        self._handlers = tuple(_Dispatch(handler, interface) for handler in handlers)
-        if not self._handlers and default is None:
+        if interface is not None and not isinstance(interface, type):
+            raise TypeError(f"an interface is a class, not {type(interface).__name__}")
+        self._targets: _Targets = {}
+        for handler in handlers:
+            self._targets = _targets(handler, interface) | self._targets  # The first that knows an event is called.
+        if not self._targets and default is None:
             raise UsageError("a method reader needs a handler")
-        self._metadata = None if metadata is None else _Dispatch(metadata, None)
+        if default is not None:
+            _check_callable(default, "default")
+        self._metadata = None if metadata is None else _targets(metadata, None)
         self._default = default
         self._scanning = scanning
         self._clock = time.time_ns if wall_clock else time.monotonic_ns
         self._source_id = tailer.queue.source_id or 0
+        self._chained: dict[type, _Plan] = {}
         if metadata is not None:
             tailer.meta = True
 
@@ -364,11 +439,13 @@ class MethodReader:
             payload = tailer.read()
             if payload is None:
                 return False
-            index = self._last_index()
+            index = tailer.last_read_index
+            if index is None:
+                index = self._last_index()
             if tailer.is_meta:
-                known = self._metadata is not None and self._handle(payload, index, (self._metadata,), None)
+                known = self._metadata is not None and self._handle(payload, index, self._metadata, None)
             else:
-                known = self._handle(payload, index, self._handlers, self._default)
+                known = self._handle(payload, index, self._targets, self._default)
             if known or not self._scanning:
                 return True
 
@@ -410,7 +487,7 @@ class MethodReader:
         self,
         payload: bytes,
         index: int,
-        handlers: tuple[_Dispatch, ...],
+        targets: _Targets,
         default: Callable[[str | int, Any], object] | None,
     ) -> bool:
         """Whether a handler knew an event of the message."""
@@ -419,18 +496,20 @@ class MethodReader:
         except WireError as error:
             error.index = index
             raise
-        events = content.items if content.named else ()
         before = content.history or _EMPTY
         if len(before.sources) >= MAX_SOURCES:
             raise _at(WireError(f"the message history has no room for a source after its {len(before.sources)}"), index)
-        token = _current.set(History((*before.sources, (self._source_id, index)), (*before.timings, self._clock())))
+        token = _current.set(_Hop(before, (self._source_id, index), self._clock()))
         known = False
+        context: object = None
         try:
-            context: object = None
-            for name, value in events:
-                target = None if context is None else _Dispatch(context, None).find(name)
-                if target is None:
-                    target = next((found for handler in handlers if (found := handler.find(name)) is not None), None)
+            for name, value in content.items if content.named else ():
+                try:
+                    target = None if context is None else self._of_context(context, name)
+                    if target is None:
+                        target = targets.get(name)
+                except TypeError:  # An event whose key is a mapping or a sequence.
+                    target = None
                 if target is not None:
                     known = True
                     context = target.call(*self._arguments(name, value, target, index))
@@ -441,30 +520,47 @@ class MethodReader:
             _current.reset(token)
         return known
 
+    def _of_context(self, context: object, name: str | int) -> _Target | None:
+        """The method of what the last handler returned, if that has one for this event: a chained call."""
+        cls = type(context)
+        plan = self._chained.get(cls)
+        if plan is None:
+            plan = self._chained[cls] = _plan(cls, None)
+        method = plan.get(name)
+        return None if method is None else _target(getattr(context, method), method)
+
     def _arguments(self, name: object, value: Any, target: _Target, index: int) -> list[Any]:
         """The arguments of the call. No argument and one empty text look alike; two, and one list of two, too."""
-        converters = target.converters
-        if converters is None:
-            return [] if value == "" else list(value) if type(value) is list else [value]
+        _, converters, least, rest = target
         count = len(converters)
-        if count == 0:
-            return []
-        if count == 1:
-            given = [value]
-        elif value == "" and target.least == 0:
+        if count > 1 and type(value) is list and len(value) == count:
+            try:  # The usual case, without a question more.
+                return [convert(item) for convert, item in zip(converters, value, strict=True)]
+            except WireError:
+                pass  # Below it is found out which it was.
+        if rest is None and count < 2:
+            given = [value][:count]
+        elif value == "" and least == 0:
             given = []
-        elif type(value) is list and len(value) <= count:
+        elif type(value) is list and (rest is not None or least > 1 or len(value) <= count):
             given = value
         else:
             given = [value]
-        if len(given) < target.least:
-            raise _at(WireError(f"event {name!r} has {len(given)} arguments, its handler takes {target.least}"), index)
-        arguments = []
-        for at, (convert, item) in enumerate(zip(converters, given, strict=False), 1):
-            try:
+        if not least <= len(given) <= (count if rest is None else len(given)):
+            raise _at(
+                WireError(f"event {name!r} has {len(given)} arguments, its handler takes {least or count}"), index
+            )
+        if rest is not None:
+            converters += (rest,) * (len(given) - count)
+        arguments: list[Any] = []
+        try:
+            for convert, item in zip(converters, given, strict=False):  # What is not given has a default.
                 arguments.append(convert(item))
-            except WireError as error:
-                raise _at(WireError(f"event {name!r}, argument {at}: {error.message}"), index) from error
+        except WireError as error:
+            if value == "" and least == 0 and rest is None:
+                return []  # No argument, then: it has a default.
+            message = f"event {name!r}, argument {len(arguments) + 1}: {error.message}"
+            raise _at(WireError(message), index) from error
         return arguments
 
 
@@ -474,41 +570,67 @@ def _at(error: WireError, index: int) -> WireError:
     return error
 
 
-class _Dispatch:
+# Handlers.
+
+_Targets = dict["str | int", _Target]
+_Plan = dict["str | int", str]  # event -> name of the method
+
+
+def _targets(handler: object, interface: type | None) -> _Targets:
     """The methods of one handler, by name and by number."""
-
-    def __init__(self, handler: object, interface: type | None) -> None:
-        self._targets: dict[str | int, _Target] = {}
-        if isinstance(handler, Mapping):
-            for name, function in handler.items():
-                self._targets[name] = _target(function)
-            return
-        named = None if interface is None else {name for name, _ in _functions(interface)}
-        for name, function in _functions(type(handler)):
-            if named is None or name in named:
-                declared = function if interface is None else getattr(interface, name)
-                target = _target(getattr(handler, name))
-                for source in (declared, function):
-                    self._targets.setdefault(getattr(source, _NAME, name), target)
-                    number = getattr(source, _ID, None)
-                    if number is not None:
-                        self._targets.setdefault(number, target)
-
-    def find(self, event: object) -> _Target | None:
-        try:
-            target: _Target | None = self._targets.get(event)  # type: ignore[call-overload]
-        except TypeError:  # an event whose key is a mapping or a sequence
-            return None
-        return target
+    if isinstance(handler, Mapping):
+        for event, function in handler.items():
+            if not isinstance(event, str | int):
+                raise TypeError(f"an event is a name or a method id, not {event!r}")
+            _check_callable(function, str(event))
+        return {event: _target(function, str(event)) for event, function in handler.items()}
+    if isinstance(handler, type):
+        raise TypeError(f"a handler is an object, not the class {handler.__name__}")
+    plan = _plan(type(handler), interface)
+    if not plan:
+        shown = "" if interface is None else f" of {interface.__name__}"
+        raise UsageError(f"a handler of type {type(handler).__name__} has no public method{shown}")
+    for name in plan.values():
+        _check_callable(getattr(handler, name), name)
+    made = {name: _target(getattr(handler, name), name) for name in dict.fromkeys(plan.values())}
+    return {event: made[name] for event, name in plan.items()}
 
 
-def _target(function: Callable[..., Any]) -> _Target:
+def _plan(cls: type, interface: type | None) -> _Plan:
+    """The events that a class has methods for; with an interface, the methods of that."""
+    plan: _Plan = {}
+    wanted = None if interface is None else set(_functions(interface))
+    for name in _functions(cls):
+        if wanted is not None and name not in wanted:
+            continue
+        for source in (cls,) if interface is None else (interface, cls):
+            event, number = _mark(source, name, _NAME), _mark(source, name, _ID)
+            for key in (name if event is None else event, number):
+                if key is not None and plan.setdefault(key, name) != name:
+                    raise UsageError(f"{plan[key]}() and {name}() of {cls.__name__} have the same event: {key!r}")
+    return plan
+
+
+def _check_callable(function: object, name: str) -> None:
     if not callable(function):
         raise TypeError(f"a handler's method is callable, not {type(function).__name__}")
-    parameters = list(inspect.signature(function).parameters.values())
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        return _Target(function, None, 0)
-    hints = _hints(function if inspect.isroutine(function) else type(function).__call__)
-    taken = [parameter for parameter in parameters if _is_positional(parameter)]
-    least = sum(parameter.default is parameter.empty for parameter in taken)
-    return _Target(function, tuple(converter(hints.get(parameter.name, Any)) for parameter in taken), least)
+    _check_runs(function, name)
+
+
+def _target(function: Callable[..., Any], name: str) -> _Target:
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:  # Some functions written in C do not tell: they get what there is.
+        return _Target(function, (), 0, converter(Any))
+    hints = type_hints(function)
+    taken: list[Converter] = []
+    least, rest = 0, None
+    for parameter in parameters:
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            raise UsageError(f"{name}(): an event has no named arguments, as {parameter.name!r} is")
+        if _is_positional(parameter):
+            taken.append(converter(hints.get(parameter.name, Any)))
+            least += parameter.default is parameter.empty
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            rest = converter(hints.get(parameter.name, Any))
+    return _Target(function, tuple(taken), least, rest)

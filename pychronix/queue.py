@@ -169,13 +169,13 @@ def open_queue(
         queue = _open_chronicle3(common, found)
     else:
         if options:
-            raise UsageError(f"{min(options)} is an option of Chronicle 3.x journals", hint='give format="vanilla", too')
+            raise UsageError(
+                f"{min(options)} is an option of Chronicle 3.x journals", hint='give format="vanilla", too'
+            )
         if isinstance(roll, VanillaCycle):
             raise UsageError(f"{roll.name} is a cycle of Vanilla journals", hint='give format="vanilla", too')
         queue, differences = _open_cq5(
-            _checked_wishes(
-                common, roll, epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing
-            )
+            _checked_wishes(common, roll, epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing)
         )
     for difference in differences:
         warnings.warn(f"{queue.path}: {difference}", ChronixWarning, stacklevel=2)
@@ -292,9 +292,7 @@ def _checked_wishes(
     cycle = None if roll is None else RollCycle.parse(roll)
     # Checks the counts, whatever the roll cycle will be.
     (cycle or RollCycle.FAST_DAILY).with_counts(index_count, index_spacing)
-    return _Wishes(
-        common, cycle, epoch_ms, stored_roll_time, source_id, block_size_bytes, index_count, index_spacing
-    )
+    return _Wishes(common, cycle, epoch_ms, stored_roll_time, source_id, block_size_bytes, index_count, index_spacing)
 
 
 def _resolve(settings: Settings, kind: int, wishes: _Wishes) -> tuple[RollCycle, list[str]]:
@@ -758,7 +756,9 @@ class Queue:
         """When the cycle of an index begins (UTC): the inverse of ``index_of``, beside ``sequence_of``."""
         start_ms = self.start_ms(self.cycle_of(index))
         try:
-            return datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(milliseconds=start_ms)
+            return datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(
+                milliseconds=start_ms
+            )
         except OverflowError:
             raise UsageError(f"the cycle of {index:#x} begins after the year 9999") from None
 
@@ -853,7 +853,12 @@ class Queue:
         (Java: ChronicleQueue.methodWriter.)
         """
         options: dict[str, Any] = {"generic_event": generic_event, "use_method_ids": use_method_ids}
-        return methods.MethodWriter(self.appender(), interfaces, wall_clock=wall_clock, **options)
+        appender = self.appender()
+        try:
+            return methods.MethodWriter(appender, interfaces, wall_clock=wall_clock, **options)
+        except BaseException:
+            appender.close()
+            raise
 
     def method_reader(
         self,
@@ -875,9 +880,16 @@ class Queue:
         skipped. ``metadata``: the handler of metadata documents, which are not read without one. ``scanning``:
         ``read_one`` goes on to a message that is known. (Java: ExcerptTailer.methodReader.)
         """
+        if isinstance(tailer, Tailer) and tailer.queue is not self:
+            raise UsageError("the tailer is another queue's", path=self._path)
         opened = tailer if isinstance(tailer, Tailer) else self.tailer(tailer)
         options: dict[str, Any] = {"interface": interface, "default": default, "metadata": metadata}
-        return methods.MethodReader(opened, handlers, scanning=scanning, wall_clock=wall_clock, **options)
+        try:
+            return methods.MethodReader(opened, handlers, scanning=scanning, wall_clock=wall_clock, **options)
+        except BaseException:
+            if opened is not tailer:
+                opened.close()
+            raise
 
     @property
     def table_store(self) -> TableStore:

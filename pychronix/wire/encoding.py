@@ -20,7 +20,10 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import functools
+import inspect
 import re
+import sys
 import types
 import typing
 import uuid
@@ -35,7 +38,7 @@ from pychronix.wire.scalars import Payload, event_name, float32, float64, intege
 from pychronix.wire.times import format_date, format_date_time, format_time, format_zoned, parse_date, parse_date_time
 from pychronix.wire.values import History, LongArray, Opaque, Pairs, Typed, TypeLiteral
 
-__all__ = ["alias", "alias_of", "encode", "encode_document", "encode_event", "encode_map", "encoder_of"]
+__all__ = ["alias", "alias_of", "encode", "encode_document", "encode_event", "encode_map", "encoder_of", "type_hints"]
 
 MAX_DEPTH: Final = 200  # blocks within blocks; a list that holds itself ends there
 
@@ -674,16 +677,38 @@ def fields_encoder(cls: type) -> Encoder:
 
     def learn() -> list[tuple[str, bytes, Encoder]]:
         # On first use: a class may be declared in terms of itself, and of classes that come after it.
-        try:
-            hints = typing.get_type_hints(cls)
-        except (NameError, TypeError):
-            hints = {}
+        hints = type_hints(cls)
         plan[:] = [
             (field.name, name[field.name], encoder_of(hints.get(field.name))) for field in dataclasses.fields(cls)
         ]
         return plan
 
     return encoder
+
+
+def type_hints(declared: Any) -> dict[str, Any]:
+    """The type hints of a class or function, by name. One that only a type checker understands is left out."""
+    if isinstance(declared, functools.partial):
+        declared = declared.func
+    if not inspect.isroutine(declared) and not isinstance(declared, type):
+        declared = type(declared).__call__
+    try:
+        return typing.get_type_hints(declared)
+    except Exception:  # A hint is code that was never run before.
+        found: dict[str, Any] = {}
+    for owner in reversed(declared.__mro__) if isinstance(declared, type) else (inspect.unwrap(declared),):
+        names = vars(sys.modules[owner.__module__]) if owner.__module__ in sys.modules else {}
+        for parameter, hint in inspect.get_annotations(owner).items():
+            try:
+                found[parameter] = _hint(hint, names)
+            except Exception:
+                found.pop(parameter, None)
+    return found
+
+
+def _hint(hint: Any, names: dict[str, Any]) -> Any:
+    holder = types.SimpleNamespace(__annotations__={"hint": hint})
+    return typing.get_type_hints(holder, names)["hint"]
 
 
 def encoder_of(declared: Any, *, argument: bool = False) -> Encoder:

@@ -18,15 +18,17 @@ import enum
 import functools
 import inspect
 import math
+import re
+import reprlib
 import types
 import typing
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, MutableSequence, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, MutableMapping, MutableSequence, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar, get_args, get_origin
 
 from pychronix.errors import WireError
-from pychronix.wire.encoding import alias_of
+from pychronix.wire.encoding import alias_of, type_hints
 from pychronix.wire.values import Opaque, Typed, TypeLiteral
 
 __all__ = ["convert", "converter"]
@@ -54,15 +56,16 @@ def convert(value: Any, hint: Any) -> Any:
     return converter(hint)(value)
 
 
-@functools.cache
-def _cached(hint: Any) -> Converter:
+@functools.lru_cache(1024)
+def _cached(hint: Any, _: str) -> Converter:
     return _converter(hint)
 
 
 def converter(hint: Any) -> Converter:
     """What converts to the hint: made once for each, so keep it where speed counts."""
     try:
-        return _cached(hint)
+        # The text, for int | str and str | int are equal, but not tried in the same order.
+        return _cached(hint, str(hint))
     except TypeError:  # a hint that cannot be hashed: Annotated[int, []]
         return _converter(hint)
 
@@ -76,20 +79,23 @@ def _named(cls: type, name: str) -> type | None:
 
 
 def _converter(hint: Any) -> Converter:
-    if hint in _AS_IT_IS or isinstance(hint, TypeVar):
-        return _as_it_is
-    if hint is None or hint is types.NoneType:
-        return _none
     origin = get_origin(hint)
     if origin is typing.Annotated:
         return converter(get_args(hint)[0])
+    if not isinstance(hint, Hashable) or hint in _AS_IT_IS or isinstance(hint, TypeVar):
+        return _as_it_is
+    if hint is None or hint is types.NoneType:
+        return _none
+    other_name_of = getattr(hint, "__supertype__", None) or getattr(hint, "__value__", None)
+    if other_name_of is not None and not isinstance(hint, type):  # NewType("Id", int), type Id = int
+        return converter(other_name_of)
     if origin is typing.Union or origin is types.UnionType:
         return _to_one_of(get_args(hint))
     if origin is typing.Literal:
         return _to_literal(get_args(hint))
     simple = _SIMPLE.get(hint)
     if simple is not None:
-        return _null_safe(simple, hint)
+        return _null_safe(simple, hint, kind=hint if isinstance(hint, type) else None)
     outer = origin if origin is not None else hint
     if outer in _SEQUENCES:
         return _null_safe(_to_sequence(_SEQUENCES[outer], *get_args(hint)[:1]), hint)
@@ -114,10 +120,10 @@ def _none(value: Any) -> None:
         raise _not_this(value, None)
 
 
-def _null_safe(convert_one: Converter, hint: Any) -> Converter:
+def _null_safe(convert_one: Converter, hint: Any, kind: type | None = None) -> Converter:
     def convert_value(value: Any) -> Any:
-        if value is None:
-            return None
+        if value is None or type(value) is kind:
+            return value
         try:
             return convert_one(value)
         except WireError:
@@ -130,8 +136,11 @@ def _null_safe(convert_one: Converter, hint: Any) -> Converter:
 
 def _not_this(value: Any, hint: Any) -> WireError:
     name = getattr(hint, "__name__", None) or str(hint)
-    shown = repr(value)
-    return WireError(f"cannot make {shown if len(shown) < 80 else shown[:77] + '...'} a value of type {name}")
+    return WireError(f"cannot make {_repr.repr(value)} a value of type {name}")
+
+
+_repr = reprlib.Repr()  # However large or deep the value is.
+_repr.maxstring = _repr.maxother = 80
 
 
 def _bare(value: Any) -> Any:
@@ -204,7 +213,11 @@ def _to_decimal(value: Any) -> Decimal:
 
 def _to_uuid(value: Any) -> uuid.UUID:
     value = _bare(value)
-    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
+    if isinstance(value, uuid.UUID):
+        return value
+    if isinstance(value, str):
+        return uuid.UUID(value)
+    raise TypeError
 
 
 def _to_date(value: Any) -> datetime.date:
@@ -229,27 +242,24 @@ def _to_datetime(value: Any) -> datetime.datetime:
     return datetime.datetime.fromisoformat(value[:-1] + "+00:00" if value[-1:] == "Z" else value)
 
 
-_DURATION_UNITS = {"D": 86400, "H": 3600, "M": 60, "S": 1}
+# java.time.Duration: P1DT2H3M4.5S, each number with a sign of its own.
+_DURATION = re.compile(
+    r"([-+]?)P(?=.)(?:([-+]?\d{1,19})D)?(?:T(?=.)(?:([-+]?\d{1,19})H)?(?:([-+]?\d{1,19})M)?(?:([-+]?\d{1,19}(?:\.\d{0,9})?)S)?)?",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def _to_timedelta(value: Any) -> datetime.timedelta:
     value = _bare(value)
     if isinstance(value, datetime.timedelta):
         return value
-    # java.time.Duration: P1DT2H3M4.5S, each number with a sign of its own.
-    sign, rest = (-1, value[1:]) if value[:1] == "-" else (1, value)
-    if rest[:1] != "P" or len(rest) < 3:
+    match = _DURATION.fullmatch(value)
+    if match is None:
         raise ValueError
     seconds = Decimal(0)
-    number = ""
-    for letter in rest[1:].replace("T", ""):
-        if letter in _DURATION_UNITS:
-            seconds += Decimal(number) * _DURATION_UNITS[letter]
-            number = ""
-        else:
-            number += letter
-    if number:
-        raise ValueError
+    for number, unit in zip(match.groups()[1:], (86400, 3600, 60, 1), strict=True):
+        seconds += Decimal(number or 0) * unit
+    sign = -1 if match[1] == "-" else 1
     return datetime.timedelta(microseconds=int(sign * seconds * 1_000_000))
 
 
@@ -297,9 +307,14 @@ def _to_one_of(hints: tuple[Any, ...]) -> Converter:
 def _to_literal(choices: tuple[Any, ...]) -> Converter:
     def convert_value(value: Any) -> Any:
         plain = _bare(value)
-        if plain is not None and plain not in choices:
-            raise _not_this(value, f"Literal{list(choices)}")
-        return plain
+        if plain is None:
+            return None
+        for choice in choices:
+            if type(choice) is type(plain) and choice == plain:
+                return choice
+            if isinstance(choice, enum.Enum) and plain in (choice, choice.name):
+                return choice
+        raise _not_this(value, f"Literal{list(choices)}")
 
     return convert_value
 
@@ -361,7 +376,7 @@ def _to_dataclass(cls: type) -> Converter:
     missing: dict[str, Any] = {}
 
     def prepare() -> dict[str, Converter]:
-        hints = typing.get_type_hints(cls)
+        hints = type_hints(cls)
         for field in dataclasses.fields(cls):
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING and field.init:
                 missing[field.name] = _JAVA_DEFAULTS.get(hints.get(field.name))
@@ -388,6 +403,9 @@ def _to_dataclass(cls: type) -> Converter:
                     given[name] = convert_field(item)
                 except WireError as error:
                     raise WireError(f"{error.message} (field {name!r} of {cls.__name__})") from error
-        return cls(**given)
+        try:
+            return cls(**given)
+        except (ValueError, TypeError, ArithmeticError, LookupError) as cause:
+            raise WireError(f"{_not_this(value, cls).message}: {cause}") from cause
 
     return convert_value

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import functools
 import uuid
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal, NewType, Optional, Union, get_origin
 
 import pytest
 
@@ -146,3 +147,66 @@ def test_a_dataclass_takes_its_fields_and_no_others() -> None:
 def test_an_error_in_a_dataclass_names_the_field() -> None:
     with pytest.raises(WireError, match=r"field 'px' of Leg.*field 'legs' of Order"):
         convert({"legs": [{"px": "much"}]}, Order)
+
+
+class Mood(enum.Enum):
+    GOOD = 1
+
+
+Id = NewType("Id", int)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "expected"),
+    [
+        (1.5, list[int | str], [1]),
+        (1.5, list[str | int], ["1.5"]),  # Equal hints, but the first that fits counts.
+        ("7", Id, 7),
+        ("7", Annotated[int, []], 7),  # It cannot be hashed.
+        ("GOOD", Literal[Mood.GOOD], Mood.GOOD),
+        (1, Literal[1], 1),
+        ("P1DT-2H3M4.5S", datetime.timedelta, datetime.timedelta(days=1, hours=-2, minutes=3, seconds=4.5)),
+    ],
+)
+def test_hints_of_other_kinds(value: object, hint: Any, expected: object) -> None:
+    items = [value] if get_origin(hint) is list else value
+    assert convert(items, hint) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        (True, Literal[1]),
+        ([], uuid.UUID),
+        (5, uuid.UUID),
+        ("PT1e99999999S", datetime.timedelta),  # A number of a hundred million digits.
+        ("P", datetime.timedelta),
+        ("PT", datetime.timedelta),
+        ("P1DT", datetime.timedelta),
+        (functools.reduce(lambda inner, _: [inner], range(5000), []), int),  # Too deep for repr.
+    ],
+)
+def test_hostile_values_are_wire_errors_at_once(value: object, hint: Any) -> None:
+    with pytest.raises(WireError, match=r"^cannot make .{1,100} a value of type"):
+        convert(value, hint)
+
+
+@dataclasses.dataclass
+class Half:
+    number: int = 0
+    other: NoSuchClass = None  # type: ignore[name-defined]  # noqa: F821
+
+
+@dataclasses.dataclass
+class Checked:
+    number: int
+    extra: dataclasses.InitVar[int]
+
+
+def test_a_hint_that_means_nothing_here_leaves_the_others_in_force() -> None:
+    assert Half(7, "x") == convert({"number": "7", "other": "x"}, Half)
+
+
+def test_a_dataclass_that_refuses_says_why() -> None:
+    with pytest.raises(WireError, match=r"type Checked: .*'extra'"):
+        convert({"number": 1}, Checked)

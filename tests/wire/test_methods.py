@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pytest
 from services import Api, BigOrder, Order
@@ -483,3 +484,205 @@ def test_documents_are_events_of_their_fields(queue: px.Queue) -> None:
     recorder = Recorder()
     read(queue, recorder)
     assert [("say", "x"), ("nothing",)] == recorder.calls
+
+
+# What is no method, and what is one all the same.
+
+
+class Statics:
+    calls: ClassVar[list[tuple[str, int]]] = []
+
+    @staticmethod
+    def plain(number: int) -> None:
+        Statics.calls.append(("plain", number))
+
+    @classmethod
+    def of_class(cls, number: int) -> None:
+        cls.calls.append(("of_class", number))
+
+    @property
+    def price(self) -> int:
+        raise AssertionError("a property was read")
+
+
+def test_static_and_class_methods_are_methods(queue: px.Queue) -> None:
+    writer = queue.method_writer(Statics)
+    writer.plain(7)
+    writer.of_class(number=8)
+    assert [encode_event("plain", 7), encode_event("of_class", 8)] == list(queue.tailer())
+    Statics.calls.clear()
+    read(queue, Statics())
+    assert [("plain", 7), ("of_class", 8)] == Statics.calls
+
+
+class Marked:
+    @px.event_name("onOrder")
+    def order(self, number: int) -> None: ...
+
+    @px.method_id(12)
+    def cancel(self, number: int) -> None: ...
+
+
+class Unmarked(Marked):
+    def __init__(self) -> None:
+        self.got: list[tuple[str, int]] = []
+
+    def order(self, number: int) -> None:
+        self.got.append(("order", number))
+
+    def cancel(self, number: int) -> None:
+        self.got.append(("cancel", number))
+
+
+def test_names_and_numbers_are_inherited_by_what_overrides_a_method(queue: px.Queue) -> None:
+    writer = queue.method_writer(Unmarked)
+    writer.order(1)
+    writer.cancel(2)
+    assert [encode_event("onOrder", 1), encode_event(12, 2)] == list(queue.tailer())
+    handler = Unmarked()
+    read(queue, handler)
+    assert [("order", 1), ("cancel", 2)] == handler.got
+
+
+class Late:
+    async def order(self, number: int) -> None: ...
+
+
+class Lazy:
+    def order(self, number: int) -> Iterator[int]:
+        yield number
+
+
+class NamedOnly:
+    def order(self, *, number: int) -> None: ...
+
+
+class Twice:
+    @px.method_id(3)
+    def first(self) -> None: ...
+
+    @px.method_id(3)
+    def second(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "error", "told"),
+    [
+        (Late(), UsageError, r"order\(\) is a coroutine function"),
+        ({"order": Late().order}, UsageError, r"order\(\) is a coroutine function"),
+        ({"order": functools.partial(Late().order, 1)}, UsageError, "coroutine"),
+        (Lazy(), UsageError, r"order\(\) is a generator"),
+        (NamedOnly(), UsageError, "no named arguments, as 'number'"),
+        (Twice(), UsageError, r"first\(\) and second\(\) of Twice have the same event: 3"),
+        (Unmarked, TypeError, "not the class Unmarked"),
+        (None, UsageError, "NoneType has no public method"),
+        (5, UsageError, "no public method"),
+        ({"order": 5}, TypeError, "callable"),
+        ({1.5: print}, TypeError, "1.5"),
+    ],
+)
+def test_what_is_no_handler_is_refused_and_leaves_no_tailer(
+    tmp_path: Path, handler: object, error: type[Exception], told: str
+) -> None:
+    with px.open_queue(tmp_path / "q", "a") as queue:
+        with pytest.raises(error, match=told):
+            queue.method_reader(handler, tailer="mine")
+        queue.method_reader(Recorder(), tailer="mine").close()
+        with pytest.raises(UsageError, match="coroutine"):
+            queue.method_reader(Recorder(), default=Late().order)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="interface"):
+            queue.method_reader(Recorder(), interface=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("interface", "error", "told"),
+    [
+        (Late, UsageError, "coroutine"),
+        (Twice, UsageError, r"first\(\) and second\(\) have the same event: 3"),
+        ("_caller", UsageError, "cannot have a method '_caller'"),
+        ("__enter__", UsageError, "cannot have a method '__enter__'"),
+    ],
+)
+def test_an_interface_that_cannot_be_written_is_refused(
+    queue: px.Queue, interface: Any, error: type[Exception], told: str
+) -> None:
+    with pytest.raises(error, match=told):
+        queue.method_writer("say", interface)
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(-1, UsageError), (1 << 31, UsageError), (True, TypeError), ("5", TypeError)]
+)
+def test_a_method_id_is_a_number_of_32_bits_but_the_histories(number: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        px.method_id(number)
+    with pytest.raises(TypeError):
+        px.event_name(5)  # type: ignore[arg-type]
+
+
+def test_a_tailer_of_another_queue_is_refused(queue: px.Queue, hop: px.Queue) -> None:
+    with hop.tailer() as tailer, pytest.raises(UsageError, match="another queue's"):
+        queue.method_reader(Recorder(), tailer=tailer)
+
+
+def test_hints_of_all_arguments_convert_and_defaults_fill_up(queue: px.Queue) -> None:
+    got: list[tuple[object, ...]] = []
+
+    class Handler:
+        def many(self, first: int, *rest: float) -> None:
+            got.append((first, *rest))
+
+        def maybe(self, number: int = 5, /, text: str = "t", *, other: int = 1) -> None:
+            got.append((number, text, other))
+
+        def one(self, number: int = 9) -> None:
+            got.append((number,))
+
+        def odd(self, first: NoSuchClass, second: int) -> None:  # type: ignore[name-defined]  # noqa: F821
+            got.append((first, second))
+
+    writer = queue.method_writer("many", "maybe", "one", "odd")
+    writer.many("1", 2, "3.5")
+    writer.many(1)
+    writer.maybe()
+    writer.maybe(1, "u")
+    writer.one()
+    writer.odd("x", "2")
+    read(queue, Handler())
+    assert [(1, 2.0, 3.5), (1,), (5, "t", 1), (1, "u", 1), (9,), ("x", 2)] == got
+    writer.maybe(1, "u", 3)
+    writer.many()
+    reader = queue.method_reader({"maybe": Unmarked().order, "many": Handler().many, "one": int, "odd": max})
+    with pytest.raises(WireError, match="argument 1"):
+        list(reader)
+
+
+def test_a_chain_fails_as_often_as_it_likes(queue: px.Queue) -> None:
+    chain = queue.method_writer(Api).via("r")
+    for _ in range(300):  # More than blocks may be within each other.
+        with pytest.raises(WireError, match="object"):
+            chain.end([object()])
+    chain.end("e")
+    assert [encode_event("via", "r") + encode_event("end", "e")] == list(queue.tailer())
+
+
+def test_the_history_belongs_to_the_call_even_where_another_reader_is_used_in_it(
+    queue: px.Queue, hop: px.Queue
+) -> None:
+    queue.method_writer("outer").outer(1)
+    hop.method_writer("inner").inner(2)
+    seen: list[tuple[int, ...]] = []
+
+    def note(_: int) -> None:
+        history = px.current_history()
+        assert history is not None
+        seen.append(tuple(source for source, _ in history.sources))
+
+    def outer(number: int) -> None:
+        note(number)
+        read(hop, {"inner": note})
+        note(number)
+
+    read(queue, {"outer": outer})
+    assert [(0,), (9,), (0,)] == seen
+    assert px.current_history() is None
