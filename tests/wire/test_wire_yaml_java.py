@@ -84,8 +84,7 @@ def _untagged(loader: Tolerant, _: str, node: yaml.Node) -> Any:
 
 Tolerant.add_multi_constructor("!", _untagged)
 for _name in ("set", "omap", "typed", "opaque", "history"):
-    Tolerant.add_multi_constructor(f"tag:yaml.org,2002:{_name}", _untagged)
-    Tolerant.yaml_constructors.pop(f"tag:yaml.org,2002:{_name}", None)
+    Tolerant.add_constructor(f"tag:yaml.org,2002:{_name}", lambda loader, node: _untagged(loader, "", node))
 
 
 def untagged(value: Any) -> Any:
