@@ -58,6 +58,8 @@ MAX_BLOCK_BYTES = 1 << 40  # Beyond that a block is a typing error, not a wish.
 DEFAULT_TIMEOUT_MS = 10_000  # As Java's timeoutMS.
 _MAX_SOURCE_ID = (1 << 31) - 1
 _KIB, _GIB = 1 << 10, 1 << 30
+# Java's wire types that a queue can have; only the last one's roll files differ.
+_WIRE_TYPES = ("BINARY_LIGHT", "BINARY", "COMPRESSED_BINARY", "FIELDLESS_BINARY")
 _REPROBES = 100  # How often a queue may be recreated under us before we say so.
 
 
@@ -83,6 +85,7 @@ class _Wishes(NamedTuple):
     block_size_bytes: int
     index_count: int | None
     index_spacing: int | None
+    wire_type: str | None
 
     @property
     def path(self) -> str:
@@ -109,6 +112,7 @@ def open_queue(
     clock: Callable[[], int] | None = None,
     on_cycle: OnCycle | None = None,
     codec: object = None,
+    wire_type: str | None = None,
     **options: Unpack[Chronicle3Options],
 ) -> Queue:
     """Opens the Chronicle Queue in the directory ``path``, of whatever format it is.
@@ -123,6 +127,8 @@ def open_queue(
         ``roll``: how long a file lasts, a RollCycle, its name or its file name pattern (default FAST_DAILY).
         ``epoch_ms``: when cycle 0 begins, in ms since 1970 UTC; or ``roll_time``, a time of day ("22:30", UTC).
         ``source_id``: 1 or more marks where messages of this queue come from.
+        ``wire_type``: "BINARY_LIGHT" (default, and what others than the next are here), or "FIELDLESS_BINARY", which
+        leaves out the names of fields, in roll files too: their first one tells. Java must be told.
     An existing queue's own values win; a ChronixWarning says so if others were given.
 
     For roll files that are created: ``block_size_bytes`` (they grow by it), ``index_count`` and ``index_spacing`` (size
@@ -158,6 +164,7 @@ def open_queue(
             ("block_size_bytes", block_size_bytes, DEFAULT_BLOCK_BYTES),
             ("index_count", index_count, None),
             ("index_spacing", index_spacing, None),
+            ("wire_type", wire_type, None),
         ):
             if value != default:
                 raise UsageError(f"{option} is an option of .cq4 queues, and {common.path} is {kind}")
@@ -175,7 +182,9 @@ def open_queue(
         if isinstance(roll, VanillaCycle):
             raise UsageError(f"{roll.name} is a cycle of Vanilla journals", hint='give format="vanilla", too')
         queue, differences = _open_cq5(
-            _checked_wishes(common, roll, epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing)
+            _checked_wishes(
+                common, roll, epoch_ms, roll_time, source_id, block_size_bytes, index_count, index_spacing, wire_type
+            )
         )
     for difference in differences:
         warnings.warn(f"{queue.path}: {difference}", ChronixWarning, stacklevel=2)
@@ -278,6 +287,7 @@ def _checked_wishes(
     block_size_bytes: int,
     index_count: int | None,
     index_spacing: int | None,
+    wire_type: str | None,
 ) -> _Wishes:
     """The arguments of .cq4 queues if they make sense, before anything is touched."""
     epoch_ms = _boundary.int64(epoch_ms, "epoch_ms")
@@ -289,10 +299,14 @@ def _checked_wishes(
         stored_roll_time = format_roll_time(epoch_ms)
     _check_range("source_id", source_id, 0, _MAX_SOURCE_ID)
     _check_range("block_size_bytes", block_size_bytes, 1, MAX_BLOCK_BYTES)
+    if wire_type not in (None, *_WIRE_TYPES):
+        raise UsageError(f"no queue can be of wire type {wire_type!r}", hint=f"one of {', '.join(_WIRE_TYPES)}")
     cycle = None if roll is None else RollCycle.parse(roll)
     # Checks the counts, whatever the roll cycle will be.
     (cycle or RollCycle.FAST_DAILY).with_counts(index_count, index_spacing)
-    return _Wishes(common, cycle, epoch_ms, stored_roll_time, source_id, block_size_bytes, index_count, index_spacing)
+    return _Wishes(
+        common, cycle, epoch_ms, stored_roll_time, source_id, block_size_bytes, index_count, index_spacing, wire_type
+    )
 
 
 def _resolve(settings: Settings, kind: int, wishes: _Wishes) -> tuple[RollCycle, list[str]]:
@@ -316,6 +330,13 @@ def _resolve(settings: Settings, kind: int, wishes: _Wishes) -> tuple[RollCycle,
     else:
         roll = RollCycle.of(_boundary.text_of(settings.format), settings.length_ms)
         differences = _differences(settings, roll, wishes)
+    if wishes.wire_type is not None:
+        fieldless = wishes.wire_type == "FIELDLESS_BINARY"
+        if not _boundary.text_of(settings.first_file):
+            settings.fieldless = fieldless  # Its first roll file is still to be made.
+        elif bool(settings.fieldless) != fieldless:
+            found = "FIELDLESS_BINARY" if settings.fieldless else "BINARY_LIGHT"
+            differences.append(f"the queue's wire type is {found}, not {wishes.wire_type} as asked for")
     if writable:
         _check_appendable(kind, roll, wishes)
     counted = roll.with_counts(wishes.index_count, wishes.index_spacing)

@@ -22,7 +22,7 @@ PUBLIC = [
 
 OPEN_QUEUE = [
     "path", "mode", "format", "roll", "epoch_ms", "roll_time", "source_id", "block_size_bytes", "index_count",
-    "index_spacing", "timeout_ms", "clock", "on_cycle", "codec", "options",
+    "index_spacing", "timeout_ms", "clock", "on_cycle", "codec", "wire_type", "options",
 ]
 # fmt: on
 
