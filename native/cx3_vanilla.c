@@ -239,21 +239,26 @@ static bool only_holes(cx3_block *block)
     return block->index && cx_file_measure(&block->file) == 0 && block->file.size >= block->file.whole_bytes;
 }
 
-/* Once in a call: whether the file is still what it was. */
+/* Once in a call: whether the file is still what it was: 1, or a code; 0 if it was deleted, and is no longer mapped: another may
+ * have its name by now, and what one of them says is not to be taken for the other's. */
 static int32_t use_block(cx3_blocks *blocks, cx3_block *block)
 {
     if (__builtin_expect(block->used == blocks->now, 1))
         return 1;
-    int32_t code = cx_file_lost(&block->file);
-    if (code < 0 && only_holes(block)) {
+    int32_t code = cx_file_glance(&block->file), place = 0;
+    if (__builtin_expect(code == 0 && block->file.deleted, 0)) {
+        while (blocks->blocks[place] != block)
+            place++;
+        drop_block(blocks, place);
+        return 0;
+    }
+    if (code == 0 && (code = cx_file_lost(&block->file)) < 0 && only_holes(block)) {
         uint8_t *base;
         block->careful = true;
         if ((code = cx_file_remap(&block->file, CX_DATA, &base)) > 0)
             block->base = base;
         code = code < 0 ? code : 0;
     }
-    if (code == 0)
-        code = cx_file_glance(&block->file);
     block->used = blocks->now;
     return code < 0 ? code : 1;
 }
@@ -281,8 +286,11 @@ int32_t cx3_index_block(cx3_queue *queue, cx3_blocks *blocks, int64_t cycle, int
         }
         blocks->index = block;
     }
+    int32_t code = use_block(blocks, block);
+    if (__builtin_expect(code == 0, 0))   /* at most once: what is opened now is not looked at again in this call */
+        return cx3_index_block(queue, blocks, cycle, number, found);
     *found = block;
-    return use_block(blocks, block);
+    return code;
 }
 
 int32_t cx3_data_block(cx3_queue *queue, cx3_blocks *blocks, int64_t cycle, uint64_t number, cx3_block **found)
@@ -317,9 +325,12 @@ int32_t cx3_data_block(cx3_queue *queue, cx3_blocks *blocks, int64_t cycle, uint
         }
         *hint = block;
     }
+    int32_t code = use_block(blocks, block);
+    if (__builtin_expect(code == 0, 0))   /* at most once: what is opened now is not looked at again in this call */
+        return cx3_data_block(queue, blocks, cycle, number, found);
     blocks->data = block;
     *found = block;
-    return use_block(blocks, block);
+    return code;
 }
 
 int32_t cx3_blocks_lost(const cx3_blocks *blocks)

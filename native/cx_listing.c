@@ -147,7 +147,7 @@ bool cx_listing_settled(const cx_listing *listing, struct timespec *change)
     if (fstat(listing->fd, &facts) != 0)
         return false;
     *change = facts.st_mtim;
-    return settled(change);
+    return facts.st_nlink > 0 && settled(change);
 }
 
 /* Under the lock. */
@@ -160,12 +160,27 @@ static bool still_true(const cx_listing *listing, const struct stat *facts)
     return facts->st_mtim.tv_sec == listing->change.tv_sec && facts->st_mtim.tv_nsec == listing->change.tv_nsec;
 }
 
+/* A journal's directory that was deleted, and made again by whoever appended next: it is looked at from now on. (A queue of one
+ * file a cycle lost its table store with it, and stays with what it has open.) The descriptor's number stays, for those who use it
+ * without the lock. */
+static void find_again(cx_listing *listing, struct stat *facts)
+{
+    int again = listing->directories ? open(listing->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (again < 0)
+        return;
+    if (fstat(again, facts) == 0 && dup3(again, listing->fd, O_CLOEXEC) >= 0)
+        listing->settled = false;
+    close(again);
+}
+
 /* Under the lock. Reads the directory, unless it cannot have changed since it was read last. */
 static int32_t list_cycles(cx_listing *listing)
 {
     struct stat facts;
     if (fstat(listing->fd, &facts) != 0)
         return cx_fail_os(listing->path, -1, "cannot stat the queue");
+    if (__builtin_expect(facts.st_nlink == 0, 0))
+        find_again(listing, &facts);
     if (still_true(listing, &facts))
         return 0;
     bool long_ago = settled(&facts.st_mtim);

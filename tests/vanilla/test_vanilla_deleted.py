@@ -123,3 +123,23 @@ def test_two_that_begin_a_journal_with_different_blocks(make: Make, path: Path, 
     assert (path / TODAY / "index-0").stat().st_size == mine
     assert make("r+").appender().append(b"two") == DAY * E + 1
     assert list(one.tailer()) == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["journal", "cycle"])
+def test_tailers_go_on_with_what_was_made_anew(make: Make, path: Path, whole: bool) -> None:
+    """Not with the deleted files, which they have mapped, nor with the directory that is no longer the journal's."""
+    queue = make(thread_id=7)
+    appender, tailer = queue.appender(), queue.tailer()
+    appender.append_many([b"lost"] * 3)
+    assert tailer.read_many(1) == [b"lost"]
+    shutil.rmtree(path if whole else path / TODAY)
+    append_until_it_is_seen(appender)
+    appender.append_many([b"anew", b"more"])
+    assert list(queue.tailer()) == [b"anew", b"more"]
+    assert queue.count() == 2
+    give_up = time.monotonic() + 30  # A tailer, too, looks once in some milliseconds.
+    while (read := list(tailer)) != [b"more"]:
+        assert set(read) <= {b"lost"} and time.monotonic() < give_up
+        tailer.move_to_index(DAY * E + 1)
+    tailer.to_start()
+    assert list(tailer) == [b"anew", b"more"]
