@@ -382,13 +382,14 @@ static int64_t append_many(cx_appender *base, const void *data, const uint32_t *
         if (bytes > 0)
             memcpy(to, from, (size_t)bytes);
         from += bytes;
-        for (int32_t i = 0; i < run; i++) {
-            if (__builtin_expect(i3_load_entry(line, at->k) != 0, 0))
-                return done;   /* not 0, since prepare looked at the first; the next call says why */
+        bool alone = true;
+        for (int32_t i = 0; i < run && (alone = i3_load_entry(line, at->k) == 0); i++) {
             put_entry(appender, line, at->end + lengths[done] - at->base);
             base->info.last_index = *first_index + done++;
             CX_POINT("i3_batch_middle");
         }
+        if (!alone)
+            break;   /* after the first, since prepare looked at that; the next call says why */
         base_next_line(appender, line);
     }
     if (done > 0 && appender->queue->base.settings.synchronous != 0)
@@ -469,9 +470,12 @@ static int32_t append_padding(cx_appender *base)
 static int32_t sync_journal(cx_appender *base)
 {
     i3_appender *appender = (i3_appender *)base;
+    int32_t code;
     appender->flush_failed = false;   /* all is flushed again */
-    int32_t code = flush(appender);
-    return code < 0 ? code : sync_directory(appender);
+    if ((code = cx_file_measure(&appender->index)) < 0 || (code = cx_file_measure(&appender->data)) < 0
+        || (code = check_files(appender)) < 0 || (code = flush(appender)) < 0)
+        return code;   /* of files that are gone nothing is durable */
+    return sync_directory(appender);
 }
 
 static int64_t pretouch(cx_appender *base)

@@ -349,6 +349,15 @@ def test_deleted_files_are_seen(tmp_path: Path, file: Callable[[Path], Path]) ->
             appender.append(b"never")
 
 
+@pytest.mark.parametrize("file", [index_file, data_file])
+def test_sync_does_not_promise_what_is_gone(tmp_path: Path, file: Callable[[Path], Path]) -> None:
+    with SHAPE.ours(tmp_path / "q") as queue, queue.appender() as appender:
+        appender.append(b"lost")
+        file(tmp_path / "q").unlink()
+        with pytest.raises(px.NotFoundError, match="deleted while this appender had it open"):
+            appender.sync()
+
+
 def test_pretouch_makes_room_ahead(tmp_path: Path) -> None:
     shape = Shape(64, 1 << 24, 1 << 16)
     with shape.ours(tmp_path / "q") as queue, queue.appender() as appender:
