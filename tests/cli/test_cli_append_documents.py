@@ -101,7 +101,7 @@ def test_an_event_takes_any_value(append: Callable[..., Any], tmp_path: Path, fo
     assert append(("\n---\n" if form == "--yaml" else "\n").join(lines), "--event", "call", form) == OK
     assert stored(tmp_path / "q") == [
         wire.encode_event("call", {"sym": "EUR/USD", "px": 1.5}),
-        wire.encode_event("call", "a", 3),  # two arguments are a list
+        wire.encode_event("call", ["a", 3]),  # as are two arguments, but for the width of the number
         wire.encode_event("call", 7),
     ]
 

@@ -206,3 +206,28 @@ def test_java_shows_what_append_typed(run: Run, wire_peer: Callable[..., WirePee
         "a text\n",
         'say: "hello: world"\n',
     ]
+
+
+def test_java_is_called_with_what_people_typed(run: Run, wire_peer: Callable[..., WirePeer], tmp_path: Path) -> None:
+    """A MethodReader on an object of the interface, whose methods take a String, an int, two arguments, a List, a DTO."""
+    typed = [
+        ("say", "hello", []),
+        ("num", "7", ["--json"]),
+        ("two", '["a", 3]', ["--json"]),
+        ("names", "[n1, n2]", ["--yaml"]),
+        ("color", "GREEN", []),
+        ("order", '{"id": 1, "px": 2.25, "name": "first", "color": "RED", "tags": ["x", "y"]}', ["--json"]),
+    ]
+    for event, text, options in typed:
+        (tmp_path / "input").write_text(text + "\n")
+        arguments = ["append", "--create", "--event", event, *options, tmp_path / "q", tmp_path / "input"]
+        assert (0, b"", "") == run(*arguments)
+    rows = wire_peer("Services").rows("read", path=tmp_path / "q", source=0)
+    assert [call.split(" @")[0] for (call,) in rows] == [
+        "say hello",
+        "num 7",
+        "two a 3",
+        "names [n1, n2]",
+        "color GREEN",
+        "order 1,2.25,first,0,RED,false,[x, y]",
+    ]
