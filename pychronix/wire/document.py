@@ -84,6 +84,9 @@ class Document:
             shown = f"{len(self.payload)} bytes, {error}"
         return f"<Document{where} {shown if len(shown) <= 200 else shown[:197] + '...'}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _document, (self.payload, self.wire_type, self.index, self.is_meta)
+
     # What it is.
 
     def _parsed(self) -> Content:
@@ -193,6 +196,10 @@ class Document:
                 return token.stop
             depth += (token.kind == "open") - (token.kind == "close")
         return None
+
+
+def _document(payload: bytes, wire_type: str, index: int | None, is_meta: bool) -> Document:
+    return Document(payload, wire_type=wire_type, index=index, is_meta=is_meta)
 
 
 def _event_name(name: Any) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import datetime
 import enum
 import math
+import pickle
 import re
 import uuid
 import zlib
@@ -116,6 +118,14 @@ def test_other_kinds() -> None:
     assert Document(b"a: 1", wire_type="TEXT").get("a") == 1
     history = b"\xba\x80\0\x81\x1f\0\x86\1\2\0\0\0\7\0\0\0\x45\x23\1\0\2" + b"\1" + b"\0" * 7 + b"\2" + b"\0" * 7
     assert Document(history + b"\xb9\3say\xe2hi").history == History(((2, 0x1234500000007),), (1, 2))
+
+
+def test_a_document_can_be_pickled() -> None:
+    document = Document(ORDER, index=5, wire_type="BINARY")
+    for made in (document, pickle.loads(pickle.dumps(document))):
+        assert made.get("order.id") == 7  # Looked at or not.
+        again = copy.deepcopy(made)
+        assert (again.payload, again.index, again.wire_type, again.value) == (ORDER, 5, "BINARY", document.value)
 
 
 def test_an_error_names_the_excerpt() -> None:
