@@ -319,8 +319,11 @@ def _excerpt(data: Buffer) -> bytes:
 
 
 def _refuse(codec: Codec, value: Any, cause: Exception, at: int | None = None) -> NoReturn:
-    text = repr(value)
-    shown = text if len(text) <= 200 else f"{text[:200]}..."
+    try:
+        text = repr(value)
+        shown = text if len(text) <= 200 else f"{text[:200]}..."
+    except Exception:  # Too deep, an int of too many digits, or a class whose repr fails.
+        shown = f"a value of {type(value).__name__}"
     which = "" if at is None else f" (number {at}, counted from 0)"
     why = cause.message if isinstance(cause, ChronixError) else str(cause) or type(cause).__name__
     raise CodecError(f"the codec {codec.name} cannot write {shown}{which}: {why}") from cause

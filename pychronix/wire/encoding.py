@@ -34,7 +34,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from pychronix.errors import WireError
 from pychronix.wire import codes, scalars
-from pychronix.wire.scalars import Payload, event_name, float32, float64, integer, name, string, utf8
+from pychronix.wire.scalars import Payload, event_name, float32, float64, integer, name, shown, string, utf8
 from pychronix.wire.times import format_date, format_date_time, format_time, format_zoned, parse_date, parse_date_time
 from pychronix.wire.values import History, LongArray, Opaque, Pairs, Typed, TypeLiteral
 
@@ -115,7 +115,7 @@ def _at(cause: WireError, step: object) -> WireError:
     if isinstance(step, str):
         cause.steps.append(f".{step}" if step.isidentifier() else f"[{step!r}]")
     else:
-        cause.steps.append(f"[{step!r:.40}]")
+        cause.steps.append(f"[{shown(step)}]")
     return cause
 
 
@@ -256,7 +256,7 @@ def _opaque(out: bytearray, value: bytes, payload: Payload) -> None:
 
 def _type_name(text: object) -> str:
     if not isinstance(text, str):
-        raise WireError(f"the name of a type is a text, not {text!r}")
+        raise WireError(f"the name of a type is a text, not {shown(text)}")
     return text
 
 
@@ -396,7 +396,10 @@ def write_key(out: bytearray, key: object, payload: Payload) -> None:
 
 
 def _enum(out: bytearray, value: enum.Enum, _: Payload) -> None:
-    out += string(value.name)
+    name_of: object = value.name
+    if not isinstance(name_of, str):  # A Flag without any.
+        raise WireError(f"{shown(value)} has no name to be written by")
+    out += string(name_of)
 
 
 # --- boxed -----------------------------------------------------------------------------------------------------------
@@ -943,7 +946,7 @@ def event_code(event: object) -> bytes:
         return event_name[event]
     if isinstance(event, int) and not isinstance(event, bool):
         return scalars.event_id(int(event))
-    raise WireError(f"an event is a name or a method id, not {event!r:.40}")
+    raise WireError(f"an event is a name or a method id, not {shown(event)}")
 
 
 # --- the public functions --------------------------------------------------------------------------------------------

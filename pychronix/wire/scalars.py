@@ -283,7 +283,7 @@ event_name: Final = _EventNames()
 def event_id(number: int) -> bytes:
     """The bytes of Java's ``writeEventId``."""
     if not INT32[0] <= number <= INT32[1]:
-        raise WireError(f"a method id beyond 32 bits: {number}")
+        raise WireError(f"a method id beyond 32 bits: {shown(number)}")
     return bytes((codes.FIELD_NUMBER,)) + stop_bit(number)
 
 
@@ -313,6 +313,14 @@ def padding(count: int) -> bytes:
 
 _NONE: Final[list[tuple[int, int]]] = []  # of every payload that aligns nothing: never written to
 _BLOCK: Final = bytes((codes.BYTES_LENGTH32, 0, 0, 0, 0))
+
+
+def shown(value: object) -> str:
+    """A value in a message, however it is made."""
+    try:
+        return f"{value!r:.40}"
+    except Exception:  # Too deep, an int of too many digits, or a class whose repr fails.
+        return f"a value of {type(value).__name__}"
 
 
 class Payload:

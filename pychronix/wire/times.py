@@ -37,6 +37,7 @@ _TIME_ONLY = re.compile(_TIME, re.ASCII)
 _DATE_ONLY = re.compile(_DATE, re.ASCII)
 _DATE_TIME = re.compile(f"{_DATE}T{_TIME}", re.ASCII | re.IGNORECASE)
 _OFFSET = re.compile(r"Z|([+-])(\d\d)(?::?(\d\d)(?::?(\d\d))?)?", re.ASCII | re.IGNORECASE)
+_REGION = re.compile(r"[A-Za-z][A-Za-z0-9~._+-]*/[A-Za-z0-9~/._+-]+", re.ASCII)
 _ZONED = re.compile(f"{_DATE}T{_TIME}({_OFFSET.pattern})(?:\\[([^\\]]+)\\])?", re.ASCII | re.IGNORECASE)
 _MAX_OFFSET_S = 18 * 3600  # ZoneOffset.MAX
 
@@ -421,6 +422,8 @@ def _region_text(value: datetime.datetime, offset: datetime.timedelta) -> str:
     if isinstance(zone, ZoneInfo):
         return f"[{zone.key}]" if zone.key else ""
     if isinstance(zone, datetime.timezone):
+        # An abbreviation, as astimezone() gives it ("CEST"), is no region: Java could not read it, the offset tells all.
         name = zone.tzname(None)
-        return "" if name == datetime.timezone(offset).tzname(None) else f"[{name}]"
+        if _REGION.fullmatch(name) or (not offset and name in ("GMT", "UT")):
+            return f"[{name}]"
     return ""

@@ -63,7 +63,9 @@ class WireWriter:
         Java mangles, are a WireError.
         """
         if not isinstance(name, str):
-            raise WireError(f"the name of a field is a text, not {name!r:.40}", hint="write_key takes other keys")
+            raise WireError(
+                f"the name of a field is a text, not {scalars.shown(name)}", hint="write_key takes other keys"
+            )
         if self._payload.fieldless:
             return self._named(b"")
         return self._named(scalars.name[name])
@@ -187,7 +189,7 @@ class ValueWriter:
         if value is None:
             return self.null()
         if value not in (0, 1):
-            self._refuse(f"a truth is True or False, not {value!r:.40}")
+            self._refuse(f"a truth is True or False, not {scalars.shown(value)}")
         return self._wire._done(bytes((codes.TRUE if value else codes.FALSE,)))
 
     def bytes(self, value: Buffer | None, type_name: str | None = None) -> WireWriter:
@@ -224,7 +226,7 @@ class ValueWriter:
         """The name of the type of the value that follows."""
         start = len(self._wire._payload.data)
         if not isinstance(type_name, str):
-            self._refuse(f"the name of a type is a text, not {type_name!r:.40}")
+            self._refuse(f"the name of a type is a text, not {scalars.shown(type_name)}")
         self._wire._payload.data += utf8(codes.TYPE_PREFIX, type_name)
         if self._wire._named_at < 0:
             self._wire._named_at = start
@@ -448,7 +450,7 @@ class ValueWriter:
         """An integer of a range, with a code of its own or as short as it goes."""
         number = value.__index__() if hasattr(value, "__index__") else None
         if number is None or not limits[0] <= number <= limits[1]:
-            self._refuse(f"not an integer of {limits[0]} to {limits[1]}: {value!r:.60}")
+            self._refuse(f"not an integer of {limits[0]} to {limits[1]}: {scalars.shown(value)}")
         return scalars.integer(number) if code is None else scalars.fixed_int(code, number)
 
     def _integer(self, value: int, limits: tuple[int, int]) -> WireWriter:
