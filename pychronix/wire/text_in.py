@@ -32,7 +32,7 @@ from pychronix.errors import EncodingError, WireError
 from pychronix.wire.decoding import as_history, as_mapping, with_type
 from pychronix.wire.text import from_utf8
 from pychronix.wire.times import parse_date, parse_date_time, parse_time, parse_zoned
-from pychronix.wire.values import Opaque, Pairs, Typed, TypeLiteral
+from pychronix.wire.values import History, Opaque, Pairs, Typed, TypeLiteral
 
 __all__ = [
     "FORMS",
@@ -497,9 +497,15 @@ _JSON = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _with_history(document: Any) -> Any:
-    """The document with the ``history`` that it begins with as History: flat sources (id, index, ...) and timings."""
+    """The document with its ``history``, flat sources (id, index, ...) and timings, as History and first; the last one."""
     if not isinstance(document, dict) or "history" not in document:
         return document
-    pairs = list(document.pairs() if isinstance(document, Pairs) else document.items())
-    history = as_history(pairs[0][1]) if pairs[0][0] == "history" else None
-    return document if history is None else as_mapping([("history", history), *pairs[1:]])
+    history: History | None = None
+    kept: list[tuple[Any, Any]] = []
+    for name, value in document.pairs() if isinstance(document, Pairs) else document.items():
+        found = as_history(value) if name == "history" else None
+        if found is None:
+            kept.append((name, value))
+        else:
+            history = found
+    return document if history is None else as_mapping([("history", history), *kept])

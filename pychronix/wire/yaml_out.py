@@ -70,7 +70,7 @@ def to_yaml(payload: Buffer, *, wire_type: str = "auto") -> str:
 
 def value_to_yaml(value: Any) -> str:
     """A value as YAML, as `to_yaml` shows a payload that holds it; a dict at the top as fields. Raises WireError."""
-    history = isinstance(value, dict) and bool(value) and isinstance(next(iter(value.items()))[1], History)
+    history = isinstance(value, dict) and isinstance(value.get("history"), History)
     return _Writer(history).write(tokens_of(value))
 
 
@@ -134,11 +134,14 @@ class _Writer:
     """One document being written."""
 
     def __init__(self, has_history: bool) -> None:
-        self._has_history = has_history  # The value of the first name is one, and -1 its name.
+        self._has_history = has_history  # Then that is what "history" and -1 at the top name.
         self._out: list[str] = []
         self._levels: list[_Level] = []
         self._depth = 0  # Collections among the levels.
         self._named = False  # A name was written, its value is to follow.
+        self._top_name: object = (
+            None  # What names the value at the top that is being written, if that may be a history.
+        )
         self._remark = ""  # What explains the value written last, to stand behind its comma.
         self._starts: list[int] = []  # Where in _out the items at the top begin.
         self._bare = False  # Whether one of them is a value without a name.
@@ -155,6 +158,8 @@ class _Writer:
                 if kind == "value":
                     self._value(token)
                 else:
+                    if token.value == "map" and self._top_name == -1:
+                        self._is_own_history()  # In the form of names.
                     self._named = False
                     self._depth += 1
                     self._levels.append(_Level("{" if token.value == "map" else "["))
@@ -178,6 +183,7 @@ class _Writer:
         else:
             self._starts.append(len(self._out))
             self._bare = True
+            self._top_name = None
 
     def _separate(self) -> None:
         """Before an item of a collection: the comma of the one before it, what explains that one, a new line."""
@@ -222,14 +228,15 @@ class _Writer:
             self._separate()
         else:
             self._starts.append(len(self._out))
+        if not self._levels:
+            self._top_name = None
         if token.kind == "key":
             self._out.append("? ")
             self._levels.append(_Level("?"))
             return
-        name = token.value
-        if name == -1 and self._has_history and len(self._starts) == 1 and not self._levels:
-            name = "history"
-        text = _text(str(name))
+        if not self._levels and self._has_history:
+            self._top_name = token.value
+        text = _text(str(token.value))
         if len(text) <= _KEY_MAX:
             self._out.append(f"{text}: ")
         else:
@@ -237,9 +244,9 @@ class _Writer:
         self._named = True
 
     def _comment(self, text: str) -> None:
-        shown = f"# {_BREAKS.sub(_escape, text)}"
+        shown = f"# {_BREAKS.sub(_escape, text)}".rstrip()
         if self._named or (self._levels and self._levels[-1].sign in "(?"):
-            self._out += (shown, "\n  ", "  " * min(self._depth, _INDENT_MAX))
+            self._out += (shown, "\n    ", "  " * min(self._depth, _INDENT_MAX))
         elif self._levels:
             self._separate()
             self._levels[-1].commented = True
@@ -276,27 +283,31 @@ class _Writer:
                 self._remark = _moment(value)
         self._end()
 
+    def _is_own_history(self) -> bool:
+        """Whether the next value is the document's history; its name is then that, if it was a number."""
+        if self._top_name not in ("history", -1) or any(level.sign != "(" for level in self._levels):
+            return False
+        self._out[self._starts[-1]] = "history: "
+        return True
+
     def _history(self, history: History) -> None:
         numbers = [f"{source}, {index:#x}" for source, index in history.sources]
         timings = ", ".join(map(str, history.timings))
         sources = f"[ {', '.join(numbers)} ]" if numbers else "[]"
-        if not (self._has_history and self._named and len(self._starts) == 1 and not self._levels):
+        if not self._is_own_history() or self._levels:
             self._out.append("!!history ")
         self._out.append(f"{{ sources: {sources}, timings: {f'[ {timings} ]' if timings else '[]'} }}")
         self._end()
 
     def _finished(self) -> str:
         out = self._out
-        if self._named:
-            # The last thing of the payload is a name.
-            out[-1] = out[-1].removesuffix(" ")
-            out.append("\n")
         if self._bare and len(self._starts) > 1:
             # Values without names are a list; what has a name among them is a mapping of its own.
             for at in self._starts:
                 out[at] = f"- {out[at]}"
-            return "".join("\n  : " if part is _KEY_END else part for part in out)
-        return "".join(out)
+            out = ["\n  : " if part is _KEY_END else part for part in out]
+        # The last thing of a payload may be a name.
+        return "".join(out).removesuffix(" ") + "\n" if self._named else "".join(out)
 
 
 _KEY_END: Final = "\n: "  # At the top.

@@ -7,6 +7,7 @@ import json
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from test_wire_decode_random import wire_like
 from wire_payloads import PAYLOADS, exact
 
 from pychronix.errors import WireError
@@ -16,8 +17,18 @@ from pychronix.wire.json_out import to_json
 from pychronix.wire.text_in import parse_json, parse_text, parse_yaml, parse_yaml_all
 from pychronix.wire.yaml_out import to_yaml, whole_value
 
+_HISTORY = bytes.fromhex("ba8000 81 1f00 86 01 02000000 4523010000000000 02 0500000000000000 0600000000000000")
+_NAMED_HISTORY = bytes.fromhex("8214000000 c7736f7572636573 8000 c774696d696e6773 8000")
 
-@given(PAYLOADS)
+
+@given(st.one_of(PAYLOADS, wire_like))
+@example(b"\xb9\x01a\xe1x" + _HISTORY + b"\xb9\x01b\xe1y" + _HISTORY)  # Not at the beginning, and twice.
+@example(b"\xba\x80\x00" + _NAMED_HISTORY)
+@example(b"\xb9\x07history" + _NAMED_HISTORY + b"\xe1x")
+@example(b"\xe1x" + _HISTORY)
+@example(b"\xba\x80\x00\xe1x")
+@example(b"\xe1x\xbd\xa1\x05")  # A key without a value in a list.
+@example(b"\xe1x\xc1v\xbe\x01#\xa1\x05")  # A remark between name and value in a list.
 def test_yaml_reads_back_as_what_was_decoded(payload: bytes) -> None:
     try:
         content = parse(payload, "BINARY_LIGHT")
@@ -27,7 +38,7 @@ def test_yaml_reads_back_as_what_was_decoded(payload: bytes) -> None:
     assert exact(whole_value(content)) == exact(parse_yaml(text)), text
 
 
-@given(PAYLOADS)
+@given(st.one_of(PAYLOADS, wire_like))
 def test_json_reads_back_as_what_was_decoded(payload: bytes) -> None:
     try:
         content = parse(payload, "BINARY_LIGHT")
