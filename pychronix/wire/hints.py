@@ -393,6 +393,8 @@ def _to_dataclass(cls: type) -> Converter:
             if other is not None and other is not cls:
                 return convert(value.value, other)
             value = value.value
+        if isinstance(value, list) and len(value) == len(fields):
+            value = dict(zip(fields, value, strict=True))  # FIELDLESS_BINARY has the fields in their order.
         if not isinstance(value, dict):
             raise TypeError
         given = dict(missing)

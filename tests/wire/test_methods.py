@@ -686,3 +686,45 @@ def test_the_history_belongs_to_the_call_even_where_another_reader_is_used_in_it
     read(queue, {"outer": outer})
     assert [(0,), (9,), (0,)] == seen
     assert px.current_history() is None
+
+
+@pytest.mark.parametrize("wire_type", ["FIELDLESS_BINARY", "COMPRESSED_BINARY", "BINARY"])
+def test_objects_are_arguments_in_queues_of_every_wire_type(tmp_path: Path, wire_type: str) -> None:
+    got: list[object] = []
+
+    class Handler:
+        def order(self, order: Leg) -> None:
+            got.append(order)
+
+        def pair(self, order: Leg, text: str) -> None:
+            got.append((order, text))
+
+    with px.open_queue(tmp_path / "q", "a", wire_type=wire_type) as queue:
+        writer = queue.method_writer(Handler)
+        writer.order(Leg("x" * 200, 1.5))
+        writer.pair(Leg("b", 2.5), "t")
+        read(queue, Handler())
+    assert [Leg("x" * 200, 1.5), (Leg("b", 2.5), "t")] == got
+
+
+@dataclasses.dataclass
+class Leg:
+    name: str = ""
+    price: float = 0.0
+
+
+@pytest.mark.parametrize("journal", ["vanilla", "indexed"])
+def test_journals_of_chronicle_3_have_method_writers_and_readers(tmp_path: Path, journal: str) -> None:
+    got: list[Leg] = []
+
+    class Handler:
+        def order(self, order: Leg) -> None:
+            got.append(order)
+
+    with px.open_queue(tmp_path / "q", "a", format=journal) as queue:
+        with pytest.raises(TypeError):
+            queue.method_writer(5)  # type: ignore[arg-type]
+        with queue.method_writer(Handler) as writer:  # What failed left no appender, of which there is one at a time.
+            writer.order(Leg("a", 1.5))
+        read(queue, Handler())
+    assert got == [Leg("a", 1.5)]
