@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pychronix.errors import EncodingError, UsageError, WireError
 from pychronix.wire import codes
-from pychronix.wire.text import from_utf8
+from pychronix.wire.text import as_payload, from_utf8
 from pychronix.wire.values import History, Pairs, Typed, TypeLiteral
 from pychronix.wire.walking import (
     COMPRESSIONS,
@@ -506,7 +506,7 @@ def with_type(name: str, value: Any) -> Any:
 
 def parse(payload: Buffer, wire_type: str = "auto", limits: Limits = LIMITS) -> Content:
     """What the top level of a payload holds. Raises WireError, UsageError for an unknown wire type."""
-    data = payload if isinstance(payload, bytes) else bytes(payload)
+    data = as_payload(payload)
     kind = "auto" if wire_type == "auto" else _WIRE_TYPES[wire_type_of(wire_type)]
     if kind == "auto":
         if _looks_textual(data):

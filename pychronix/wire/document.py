@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pychronix.errors import EncodingError, WireError
 from pychronix.wire.decoding import Content, parse, to_value
+from pychronix.wire.text import as_payload
 from pychronix.wire.times import (
     format_date,
     format_date_time,
@@ -65,7 +66,7 @@ class Document:
     def __init__(
         self, payload: Buffer, *, wire_type: str = "auto", index: int | None = None, is_meta: bool = False
     ) -> None:
-        self.payload = payload if isinstance(payload, bytes) else bytes(payload)
+        self.payload = as_payload(payload)
         """The excerpt's bytes."""
         self.wire_type = wire_type
         """Java's name of the wire type it is read as, or "auto"."""
@@ -208,6 +209,8 @@ def _event_name(name: Any) -> Any:
 
 def _find(value: Any, path: str) -> Any:
     """The value at a path, or _MISSING. Raises WireError for a path that is none."""
+    if not isinstance(path, str):
+        raise TypeError(f"a path is a text, not {type(path).__name__}")
     at = 0
     while at < len(path):
         match = _STEP.match(path, at)
@@ -441,6 +444,8 @@ class ValueReader:
 
     def enum(self, kind: type[_Enum], default: Any = _MISSING) -> _Enum | None:
         """The member of an Enum whose name the value is. None of null."""
+        if not isinstance(kind, enum.EnumMeta):
+            raise TypeError(f"enum takes the class of an Enum, not {kind!r}")
         found: _Enum | None = self._of(kind, kind.__name__, lambda text: kind[text], default)
         return found
 

@@ -13,6 +13,7 @@ from pychronix.errors import WireError
 from pychronix.wire import codes
 from pychronix.wire.codes import name_of
 from pychronix.wire.decoding import parse
+from pychronix.wire.text import as_payload
 from pychronix.wire.values import History, LongArray, Opaque
 from pychronix.wire.walking import Token, walk
 
@@ -33,7 +34,7 @@ def explain(payload: Buffer, *, wire_type: str = "auto") -> str:
     Offsets count from the payload's first byte. A payload of text shows its lines. Where a payload is not Wire, the last
     line says so and has the bytes from there on, so nothing is raised but UsageError for an unknown ``wire_type``.
     """
-    data = payload if isinstance(payload, bytes) else bytes(payload)
+    data = as_payload(payload)
     return "".join(f"{line}\n" for line in _lines(data, wire_type))
 
 

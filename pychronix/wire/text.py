@@ -19,7 +19,7 @@ from pychronix.errors import EncodingError
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["decode_text", "encode_text", "from_utf8", "stop_bit", "to_utf8"]
+__all__ = ["as_payload", "decode_text", "encode_text", "from_utf8", "stop_bit", "to_utf8"]
 
 _NULL = 0xBB
 _STRING_ANY = 0xB8
@@ -29,6 +29,11 @@ _SHORT = 32
 
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def as_payload(data: Buffer) -> bytes:
+    """The bytes of a payload, itself if it is bytes. TypeError for what has none: ``bytes(5)`` would make some up."""
+    return data if isinstance(data, bytes) else bytes(memoryview(data))
 
 
 def _surrogates(match: re.Match[str]) -> str:
@@ -83,7 +88,7 @@ def decode_text(payload: Buffer) -> str | None:
     Padding and comments before the text, and padding after it, are skipped. Raises EncodingError if the payload is not
     exactly one text. Queues of Chronicle 4 store bare text without a code: decode those as UTF-8 yourself.
     """
-    data = bytes(payload)
+    data = as_payload(payload)
     at = _skip(data, 0)
     if at >= len(data):
         raise EncodingError(f"cannot read a text: nothing but padding in {len(data)} bytes")

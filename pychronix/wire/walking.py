@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from pychronix.errors import EncodingError, WireError
 from pychronix.wire import codes
 from pychronix.wire.codes import DELTA, name_of
-from pychronix.wire.text import from_utf8
+from pychronix.wire.text import as_payload, from_utf8
 from pychronix.wire.times import parse_date, parse_date_time, parse_time, parse_zoned
 from pychronix.wire.values import History, LongArray, Opaque, Typed, TypeLiteral
 
@@ -116,7 +116,7 @@ def walk(data: Buffer, start: int = 0, stop: int | None = None, *, limits: Limit
     with the offset in ``data`` where the payload is not Wire, is cut off, or exceeds the limits; never anything else,
     whatever the bytes are.
     """
-    payload = data if isinstance(data, bytes) else bytes(data)
+    payload = as_payload(data)
     size = len(payload)
     return _Walker(payload, min(max(start, 0), size), size if stop is None else min(stop, size), limits).run()
 

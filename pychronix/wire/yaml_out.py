@@ -27,6 +27,7 @@ from uuid import UUID
 from pychronix.errors import WireError
 from pychronix.wire import codes
 from pychronix.wire.decoding import Content, as_mapping, parse, to_value, with_type
+from pychronix.wire.text import as_payload
 from pychronix.wire.text_in import FORMS, NUMBERS, TAGGED, reads_back
 from pychronix.wire.times import format_date, format_date_time, format_time, format_zoned
 from pychronix.wire.values import History, LongArray, Opaque, Pairs, Typed, TypeLiteral
@@ -61,7 +62,7 @@ def to_yaml(payload: Buffer, *, wire_type: str = "auto") -> str:
     ``parse_yaml`` gives back what ``decode`` gives, and the history as the first key of the mapping. ``wire_type`` is as
     for ``decode``. Raises WireError.
     """
-    data = payload if isinstance(payload, bytes) else bytes(payload)
+    data = as_payload(payload)
     content = parse(data, wire_type)
     if content.kind in ("raw", "yaml", "json") or (content.kind == "text" and data[0] < codes.BYTES_LENGTH8):
         return value_to_yaml(whole_value(content))

@@ -12,7 +12,19 @@ import pytest
 
 import pychronix as px
 from pychronix.errors import CodecError, WireError
-from pychronix.wire import WireWriter, decode, encode, encode_document, encode_event
+from pychronix.wire import (
+    Document,
+    Opaque,
+    WireWriter,
+    decode,
+    decode_text,
+    encode,
+    encode_document,
+    encode_event,
+    to_json,
+    to_yaml,
+    walk,
+)
 
 
 class Unshowable:
@@ -85,3 +97,25 @@ def test_only_names_of_regions_are_written_as_such(hours: int, name: str, text: 
     written = encode(moment)
     assert written[2:].decode() == "2024-03-05T10:37" + text
     assert decode(written) == moment
+
+
+@pytest.mark.parametrize("payload", [5, 1 << 60, [0xE1, 0x61], "text", None], ids=repr)
+def test_what_is_no_payload_is_a_type_error(payload: Any) -> None:
+    for read in (decode, Document, decode_text, to_yaml, to_json, lambda it: list(walk(it))):
+        with pytest.raises(TypeError):
+            read(payload)
+
+
+@pytest.mark.parametrize("payload", [bytearray(b"\xe1a"), memoryview(b"\xe1?a?")[::2], Opaque(b"\xe1a")], ids=repr)
+def test_a_payload_is_anything_like_bytes(payload: Any) -> None:
+    assert decode(payload) == Document(payload).to_python() == decode_text(payload) == "a"
+
+
+@pytest.mark.parametrize("path", [None, 5, b"a"])
+def test_a_path_is_a_text(path: Any) -> None:
+    document = Document(encode_document({"a": "RED"}))
+    for use in (document.get, document.read):
+        with pytest.raises(TypeError, match="a path is a text"):
+            use(path)
+    with pytest.raises(TypeError, match="class of an Enum"):
+        document.read("a").enum(path)
