@@ -616,10 +616,15 @@ class _Hub:
             self._empty_polls = 0
             self._schedule_poll()
         elif live.seen >= client.position:
-            # Somebody appended just now; or this tailer stands where nothing comes any more: it looks again from there.
-            self._give_back(client)
-            self._loop.call_later(self._pause_min, self._put_behind, client)
-            return True
+            last = self._queue.last_index
+            if last is not None and last >= live.seen:
+                # Somebody appended just now; or this tailer stands where nothing comes any more: it looks again from there.
+                self._give_back(client)
+                self._loop.call_later(self._pause_min, self._put_behind, client)
+                return True
+            # The queue was deleted, and begun anew: for all clients its end is where this reader stands.
+            self._live_reader = self._readers.pop(client)
+            self._release(live)
         else:
             self._give_back(client)
         self._live[client] = None

@@ -10,6 +10,7 @@ import os
 import random
 import resource
 import select
+import shutil
 import socket
 import struct
 import threading
@@ -770,5 +771,32 @@ def test_it_serves_until_it_is_interrupted(queue: px.Queue) -> None:
 
 
 def test_an_option_that_serve_has_not_is_named(tmp_path: Path) -> None:
-    with px.open_queue(tmp_path / "q", "a") as queue, pytest.raises(TypeError, match=r"no option 'readonly'.*read_only"):
+    with (
+        px.open_queue(tmp_path / "q", "a") as queue,
+        pytest.raises(TypeError, match=r"no option 'readonly'.*read_only"),
+    ):
         tcp.serve(queue, readonly=True)  # type: ignore[call-arg]
+
+
+def test_a_journal_deleted_and_begun_anew_under_a_source(tmp_path: Path, serve: Serve, connect: Connect) -> None:
+    """A client that has more than there now is does not keep the others from hearing that they have all."""
+    with px.open_queue(tmp_path / "v", "a", format="vanilla", clock=lambda: FIRST * DAY) as queue:
+        appender, first = queue.appender(), FIRST << 40
+        appender.append_many([b"lost"] * 5)
+        port = serve(queue).port
+        ahead = connect(port)
+        ahead.command(SUBSCRIBE, -1, flags=EAGER)
+        assert [message.payload for message in ahead.data(5)] == [b"lost"] * 5
+        assert Message(IN_SYNC, 0) == ahead.message()
+        shutil.rmtree(tmp_path / "v")
+        with pytest.raises(px.NotFoundError):
+            appender.sync()
+        appender.append(b"anew")
+        other = connect(port)
+        other.command(SUBSCRIBE, -1, flags=EAGER)
+        assert Message(SYNC_IDX, -1) == other.message()
+        assert Message(4, first, b"anew") == other.message()
+        assert Message(IN_SYNC, 0) == other.message()
+        appender.append_many([b"%04d" % number for number in range(1, 7)])
+        assert [message.index for message in other.data(6)] == [first + number for number in range(1, 7)]
+        assert ahead.data(2) == [Message(4, first + 5, b"0005"), Message(4, first + 6, b"0006")]
