@@ -263,7 +263,7 @@ static int32_t check_length(cx_file *file, int64_t bytes)
         int64_t size = file->size;
         if (size > bytes || (size < bytes && size >= BLOCK_LEAST && (size & (size - 1)) == 0))
             code = cx_fail(CX_E_USAGE, file->path, size, size, "the journal's index files have %lld bytes, not %lld: another process "
-                           "began it meanwhile; opened anew, it is taken as it is", (long long)size, (long long)bytes);
+                           "began it meanwhile (opened anew, it is taken as it is), or this file was cut", (long long)size, (long long)bytes);
         else
             code = cx_file_extend(file, bytes);
     }

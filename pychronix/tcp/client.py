@@ -75,6 +75,8 @@ def _cycle_of(cycle: str | RollCycle | VanillaCycle, entries: int | None) -> Rol
     if isinstance(cycle, str):
         known = ROLL_CYCLES.get(cycle.strip().upper())
         cycle = VanillaCycle.of(cycle) if known is None else known
+    if not isinstance(cycle, (RollCycle, VanillaCycle)):
+        raise TypeError(f"cycle is a str, a VanillaCycle or a RollCycle, not {type(cycle).__name__}")
     if entries is None:
         return cycle
     if isinstance(cycle, RollCycle):

@@ -128,6 +128,12 @@ def test_our_source_finds_a_date_that_has_nothing(queue: px.Queue, serve: Serve,
     assert [b"today's"] == list(tail(serve(queue).port, yesterday, cycle="FAST_DAILY"))
 
 
+@pytest.mark.parametrize("cycle", [5, None, (86_400_000, 1 << 40)])
+def test_a_cycle_is_a_name_or_a_cycle(cycle: object) -> None:
+    with pytest.raises(TypeError, match="cycle is a str, a VanillaCycle or a RollCycle"):
+        tcp.RemoteTailer("127.0.0.1", 1, "2024-03-05", cycle=cycle)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("arguments, options", [
     (("nowhere",), {}), ((-1,), {}), ((1 << 63,), {}), ((datetime.date(1969, 12, 31),), {}), ((), {"cycle": "WEEKS"}),
     (("2015-02-30",), {}), (("1969-12-31",), {}), ((), {"entries_per_cycle": 5}),

@@ -125,6 +125,15 @@ def test_two_that_begin_a_journal_with_different_blocks(make: Make, path: Path, 
     assert list(one.tailer()) == [b"one", b"two"]
 
 
+def test_an_index_file_that_was_cut_is_not_continued(make: Make, path: Path) -> None:
+    """Whoever opens it now has the right block size, so that the error says what else it may be."""
+    with make(index_block_bytes=4096).appender() as appender:
+        appender.append_many([b"x"] * 600)
+    os.truncate(path / TODAY / "index-1", 2048)
+    with pytest.raises(px.UsageError, match=r"have 2048 bytes, not 4096.*or this file was cut"):
+        make("r+").appender().append(b"never")
+
+
 @pytest.mark.parametrize("whole", [True, False], ids=["journal", "cycle"])
 def test_tailers_go_on_with_what_was_made_anew(make: Make, path: Path, whole: bool) -> None:
     """Not with the deleted files, which they have mapped, nor with the directory that is no longer the journal's."""
