@@ -494,8 +494,7 @@ class MethodReader:
         try:
             content = parse(payload)
         except WireError as error:
-            error.index = index
-            raise
+            raise _at(error, index) from None
         before = content.history or _EMPTY
         if len(before.sources) >= MAX_SOURCES:
             raise _at(WireError(f"the message history has no room for a source after its {len(before.sources)}"), index)

@@ -78,6 +78,8 @@ def alias(cls: _Class, type_name: str) -> _Class:
     Its instances are then written with that name where Java would write one. A class attribute ``__wire_type__`` does
     the same. The name is that of a Java class (inner ones with ``$``) or an alias that Java knows.
     """
+    if not isinstance(cls, type):
+        raise TypeError(f"an alias is given to a class, not to {shown(cls)}")
     if not _type_name(type_name):
         raise WireError(f"the name of the Java type for {cls!r} is empty")
     _aliases[cls] = type_name

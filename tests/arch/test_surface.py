@@ -12,7 +12,8 @@ import pychronix as px
 
 # fmt: off
 PUBLIC = [
-    "ROLL_CYCLES", "Appender", "BusyError", "ChronixError", "ChronixWarning", "ClosedError", "CorruptError", "Cycle",
+    "ROLL_CYCLES", "Appender", "BusyError", "ChronixError", "ChronixWarning", "ClosedError", "CodecError",
+    "CorruptError", "Cycle",
     "Direction", "Document", "EncodingError", "EndOfDocumentError", "ExcerptBuffer", "ExcerptReader",
     "IndexRangeError", "Indexes", "LockedError", "MethodReader", "MethodWriter", "NotFoundError", "Queue",
     "QueueFullError", "ReadOnlyError", "RecordLengthError", "RollCycle", "TableStore", "Tailer", "TailerState",

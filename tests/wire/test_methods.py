@@ -728,3 +728,13 @@ def test_journals_of_chronicle_3_have_method_writers_and_readers(tmp_path: Path,
             writer.order(Leg("a", 1.5))
         read(queue, Handler())
     assert got == [Leg("a", 1.5)]
+
+
+def test_damage_is_told_with_its_index(queue: px.Queue) -> None:
+    index = queue.appender().append(b"\x82\xff\xff\xff\xff")
+    queue.method_writer("say").say("after")
+    reader = queue.method_reader(Recorder())
+    with pytest.raises(WireError, match=f"index {index:#x}") as caught:
+        reader.read_one()
+    assert (caught.value.index, caught.value.offset) == (index, 0)
+    assert reader.read_one()

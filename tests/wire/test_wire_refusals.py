@@ -16,6 +16,7 @@ from pychronix.wire import (
     Document,
     Opaque,
     WireWriter,
+    alias,
     decode,
     decode_text,
     encode,
@@ -119,3 +120,8 @@ def test_a_path_is_a_text(path: Any) -> None:
             use(path)
     with pytest.raises(TypeError, match="class of an Enum"):
         document.read("a").enum(path)
+
+
+def test_only_a_class_has_an_alias() -> None:
+    with pytest.raises(TypeError, match="given to a class, not to 5"):
+        alias(5, "pkg.Five")  # type: ignore[type-var]
