@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["to_yaml", "tokens_of", "value_to_yaml", "whole_value"]
 
+_DEPTH_MAX: Final = 900  # Levels of a value, and less than parse_yaml reads.
 _INDENT_MAX: Final = 16  # Levels; deeper ones are indented no further, or the indentation would be most of the output.
 _KEY_MAX: Final = 900  # Longer keys stand behind "? ": YAML looks for the ":" of others within 1024 characters.
 
@@ -86,9 +87,13 @@ def tokens_of(value: Any) -> Iterator[Token]:
     """The tokens of a value, as ``walk`` gives those of a payload; their codes and offsets say nothing but hex or not."""
     pending: list[Any] = [value]
     top = True
+    depth = 0
     while pending:
         item = pending.pop()
         if isinstance(item, Token):
+            depth += {"open": 1, "close": -1}.get(item.kind, 0)
+            if depth > _DEPTH_MAX:
+                raise WireError(f"cannot write YAML: nested deeper than {_DEPTH_MAX} levels, or without end")
             yield item
         elif isinstance(item, Typed):
             yield Token("type", item.name, codes.TYPE_PREFIX, 0, 0)
@@ -96,7 +101,6 @@ def tokens_of(value: Any) -> Iterator[Token]:
         elif isinstance(item, dict):
             pairs = item.pairs() if isinstance(item, Pairs) else item.items()
             if not top or not item:
-                yield _OPEN_MAP
                 pending.append(_CLOSE_MAP)
             for key, of_key in reversed(list(pairs)):
                 pending.append(of_key)
@@ -104,10 +108,10 @@ def tokens_of(value: Any) -> Iterator[Token]:
                     pending.append(Token("event", key, codes.EVENT_NAME, 0, 0))
                 else:
                     pending += (key, _KEY)
+            if not top or not item:
+                pending.append(_OPEN_MAP)
         elif isinstance(item, list | tuple) and not isinstance(item, LongArray | History | TypeLiteral):
-            yield _OPEN_SEQUENCE
-            pending.append(_CLOSE_SEQUENCE)
-            pending.extend(reversed(item))
+            pending += (_CLOSE_SEQUENCE, *reversed(item), _OPEN_SEQUENCE)
         else:
             yield Token("value", item, codes.NULL, 0, 0)
         top = False
@@ -140,9 +144,7 @@ class _Writer:
         self._levels: list[_Level] = []
         self._depth = 0  # Collections among the levels.
         self._named = False  # A name was written, its value is to follow.
-        self._top_name: object = (
-            None  # What names the value at the top that is being written, if that may be a history.
-        )
+        self._top_name: object = None  # The name of the value at the top that comes next, if that may be a history.
         self._remark = ""  # What explains the value written last, to stand behind its comma.
         self._starts: list[int] = []  # Where in _out the items at the top begin.
         self._bare = False  # Whether one of them is a value without a name.

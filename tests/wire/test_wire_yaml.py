@@ -201,6 +201,13 @@ def test_no_value_of_wire_is_refused() -> None:
         value_to_yaml({"a": [1j]})
 
 
+def test_a_value_without_end_is_refused() -> None:
+    endless: list[Any] = []
+    endless.append({"a": endless})
+    with pytest.raises(WireError, match="nested deeper than 900 levels, or without end"):
+        value_to_yaml(endless)
+
+
 # --- in --------------------------------------------------------------------------------------------------------------
 
 
