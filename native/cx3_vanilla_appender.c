@@ -134,14 +134,15 @@ static void leave_cycle(cx3_appender *appender)
     appender->gone = false;
 }
 
-/* Files of the cycle that is being appended to were deleted: what was stored into them is lost, and so would be what follows. The
- * next append leaves them. */
+/* Files of the cycle that is being appended to were deleted: what was stored into them is lost, and so would be what follows. Or
+ * they still have names, but not where they should. The next append leaves them. */
 static int32_t say_gone(cx3_appender *appender, const char *path)
 {
+    bool deleted = appender->index.deleted || appender->data.deleted;
     appender->gone = true;
-    return cx_fail(CX_E_NOT_FOUND, path, -1, appender->base.info.cycle, "files of cycle %lld were deleted while this appender had them "
-                   "open: what it appended since is lost, nothing was appended now, and the next append takes the cycle as it then is",
-                   (long long)appender->base.info.cycle);
+    return cx_fail(CX_E_NOT_FOUND, path, -1, appender->base.info.cycle, "files of cycle %lld were %s while this appender had them "
+                   "open: what it appended since %s, nothing was appended now, and the next append takes the cycle as it then is",
+                   (long long)appender->base.info.cycle, deleted ? "deleted" : "moved away", deleted ? "is lost" : "went with them");
 }
 
 /* Whether the open files still have names. */

@@ -110,6 +110,21 @@ def test_messages_go_with_a_cycle_that_is_moved_away(make: Make, path: Path) -> 
     assert list(queue.tailer()) == [b"before", b"after"]
 
 
+@pytest.mark.parametrize("block_bytes", [{"index_block_bytes": 1024}, {"data_block_bytes": 1024}])
+def test_a_next_file_is_not_made_where_a_cycle_was_moved_away(
+    make: Make, path: Path, block_bytes: dict[str, int]
+) -> None:
+    queue = make(**block_bytes)
+    appender = queue.appender()
+    appender.append(b"0" * 20)
+    (path / TODAY).rename(path.parent / TODAY)
+    with pytest.raises(px.NotFoundError, match=r"moved away while.*what it appended since went with them"):
+        for number in range(1, 1 << 10):
+            assert appender.append(b"%020d" % number) == DAY * E + number
+    assert appender.append(b"anew") == DAY * E
+    assert list(queue.tailer()) == [b"anew"]
+
+
 @pytest.mark.parametrize("mine, theirs", [(1024, 4096), (4096, 1024)])
 def test_two_that_begin_a_journal_with_different_blocks(make: Make, path: Path, mine: int, theirs: int) -> None:
     """Nothing tells them of each other before the first index file, whose length then does: its slots are not mixed up."""
