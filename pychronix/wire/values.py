@@ -115,4 +115,6 @@ def _frozen(value: Any) -> Any:
         return frozenset((key, _frozen(item)) for key, item in value.items())
     if isinstance(value, list | tuple):
         return tuple(map(_frozen, value))
+    if isinstance(value, set):
+        return frozenset(value)
     return bytes(value) if isinstance(value, bytearray) else value

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 import pychronix as px
+from pychronix import wire
 from pychronix.errors import CodecError, WireError
 from pychronix.wire import (
     Document,
     Opaque,
+    Typed,
     WireWriter,
     alias,
     decode,
@@ -125,3 +127,9 @@ def test_a_path_is_a_text(path: Any) -> None:
 def test_only_a_class_has_an_alias() -> None:
     with pytest.raises(TypeError, match="given to a class, not to 5"):
         alias(5, "pkg.Five")  # type: ignore[type-var]
+
+
+def test_the_package_lists_what_it_has_and_every_typed_value_has_a_hash() -> None:
+    assert set(wire.__all__) <= set(dir(wire))
+    assert all(hasattr(wire, name) for name in dir(wire))
+    assert hash(Typed("!set", {1, 2})) == hash(Typed("!set", {2, 1}))
