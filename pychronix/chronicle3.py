@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, TypedDict
 
@@ -372,6 +372,14 @@ class Chronicle3Settings:
         return self.path if self.format == "vanilla" else os.path.dirname(self.path)
 
 
+def check_names(options: Mapping[str, object]) -> None:
+    """TypeError for an option that no journal has, a typing error for instance."""
+    unknown = set(options) - set(Chronicle3Options.__annotations__)
+    if unknown:
+        known = ", ".join(Chronicle3Options.__annotations__)
+        raise TypeError(f"open_queue() got an unexpected keyword argument {min(unknown)!r}; Chronicle 3.x has {known}")
+
+
 def resolve(
     format: str, path: str, roll: str | VanillaCycle | None, options: Chronicle3Options
 ) -> tuple[Chronicle3Settings, list[str]]:
@@ -380,10 +388,7 @@ def resolve(
     Raises NotReadyError while another process makes its first file, UsageError for an option out of range, and
     UnsupportedFormatError where the files fit no settings.
     """
-    unknown = set(options) - set(Chronicle3Options.__annotations__)
-    if unknown:
-        known = ", ".join(Chronicle3Options.__annotations__)
-        raise TypeError(f"open_queue() got an unexpected keyword argument {min(unknown)!r}; Chronicle 3.x has {known}")
+    check_names(options)
     if not isinstance(options.get("synchronous", False), bool):
         raise TypeError(f"synchronous is a bool, not {type(options['synchronous']).__name__}")
     for owner, names in _OF_ONE_FORMAT.items():

@@ -40,6 +40,7 @@ from pychronix import _boundary
 from pychronix.errors import ChronixError, CodecError, UsageError
 from pychronix.wire import decode, decode_text, encode, encode_document, encode_text
 from pychronix.wire.shapes import Shapes
+from pychronix.wire.tables import needed
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -182,8 +183,7 @@ def _struct(layout: str | struct.Struct) -> Codec:
 
 
 def _numpy(dtype: Any) -> Codec:
-    import numpy
-
+    numpy = needed("numpy")
     try:
         kind = numpy.dtype(dtype)
     except TypeError as cause:
@@ -195,7 +195,7 @@ def _numpy(dtype: Any) -> Codec:
         array = numpy.asarray(value, kind)
         if array.ndim != 1:
             raise ValueError(f"an excerpt is an array of one dimension, not {array.ndim}")
-        return array.tobytes()
+        return bytes(array.tobytes())
 
     return Codec(encode_array, lambda payload: numpy.frombuffer(payload, kind), name=f"numpy:{kind}")
 

@@ -176,6 +176,7 @@ def open_queue(
         queue = _open_chronicle3(common, found)
     else:
         if options:
+            chronicle3.check_names(options)
             raise UsageError(
                 f"{min(options)} is an option of Chronicle 3.x journals", hint='give format="vanilla", too'
             )

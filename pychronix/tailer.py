@@ -52,7 +52,7 @@ from pychronix.wire import decode
 from pychronix.wire.decoding import wire_type_of
 from pychronix.wire.document import Document
 from pychronix.wire.shapes import Shapes
-from pychronix.wire.tables import Table
+from pychronix.wire.tables import Table, needed
 
 if TYPE_CHECKING:
     import datetime
@@ -456,6 +456,8 @@ class Tailer:
             raise UsageError(f'into is "dict", "columns", "numpy" or "arrow", not {into!r}')
         if count is not None and _boundary.int64(count, "count") < 0:
             raise UsageError(f"a count is not negative: {count}")
+        if into in ("numpy", "arrow"):
+            needed("pyarrow" if into == "arrow" else into)  # Before anything is read: a named tailer would lose it.
         shapes = self._shapes_of(self._wire_type(wire_type))
         found: Any
         if into == "dict":

@@ -12,6 +12,7 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from itertools import chain, repeat
 from typing import Any, NamedTuple
 
@@ -138,15 +139,23 @@ class Table:
 
         Missing cells and None are NaN among numbers, and make an object column (with None) of anything else.
         """
-        import numpy
-
+        numpy = needed("numpy")
         return {path: _array_of(parts, numpy) for path, parts in self._columns.items()}
 
     def arrow(self) -> Any:
         """A pyarrow.Table; missing cells and None are null. UsageError for a column of several types."""
-        import pyarrow
-
+        pyarrow = needed("pyarrow")
         return pyarrow.table({path: _arrow_of(path, parts, pyarrow) for path, parts in self._columns.items()})
+
+
+def needed(module: str) -> Any:
+    """A library that pychronix does without until it is asked for; a ModuleNotFoundError says how to get it."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as missing:
+        if missing.name != module:  # It is there, and lacks something itself.
+            raise
+        raise ModuleNotFoundError(f"this needs {module}: pip install {module}", name=module) from None
 
 
 # --- NumPy -----------------------------------------------------------------------------------------------------------

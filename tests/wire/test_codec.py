@@ -382,3 +382,22 @@ def test_a_fieldless_queue_has_no_names(java_fixture: Any) -> None:
         queue.appender().append_values([{"a": "abc", "b": number % 100} for number in range(2000)])
         assert [["abc", number % 100] for number in range(2000)] == before.read_documents()
         assert b"\xe3abc\xa1\x63" == list(queue.tailer())[-1]
+
+
+def test_a_library_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("numpy", "pyarrow"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with px.open_queue(tmp_path / "q", "a") as queue:
+        queue.appender().append_value({"id": 1})
+        tailer = queue.tailer()
+        for into, name in (("numpy", "numpy"), ("arrow", "pyarrow")):
+            with pytest.raises(ModuleNotFoundError, match=f"^this needs {name}: pip install {name}$"):
+                tailer.read_documents(into=into)
+        assert tailer.read_documents() == [{"id": 1}]  # The tailer is where it was.
+    with pytest.raises(ModuleNotFoundError, match=r"^this needs numpy: pip install numpy$"):
+        px.open_queue(tmp_path / "n", "a", codec="numpy:<f8")
+
+
+def test_an_option_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'wire_typ'"):
+        px.open_queue(tmp_path / "q", "a", wire_typ="TEXT")  # type: ignore[call-arg]
