@@ -55,7 +55,10 @@ __all__ = ["COMMANDS", "main", "main_entry"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; argv is without the program's name."""
     try:
-        options = _parser().parse_args(argv)
+        options, unknown = _parser().parse_known_args(argv)
+        if unknown:
+            # Said by the command's parser: argparse would show the usage of all commands, which has no option of this one.
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         with warnings.catch_warnings():
             warnings.showwarning = show_warning
             warnings.simplefilter("always", px.ChronixWarning)
@@ -94,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         subparser = commands.add_parser(command.name, help=command.help, description=command.description)
         command.add_options(subparser)
-        subparser.set_defaults(run=command.run)
+        subparser.set_defaults(run=command.run, parser=subparser)
     return parser
 
 

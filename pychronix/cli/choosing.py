@@ -23,7 +23,7 @@ __all__ = ["Choice", "Condition", "add_choice", "choice_of"]
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "=": operator.eq, "<": operator.lt, ">": operator.gt,
 }  # fmt: skip
-_CONDITION = re.compile(r"([A-Za-z_$][\w$-]*(?:\.[\w$-]+|\[\d+\])*)(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
+_CONDITION = re.compile(r"([A-Za-z_$][\w$-]*(?:\.[\w$-]+|\[\d+\])*)(!=|<=|>=|==?|<|>)(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _filter(text: str) -> re.Pattern[str] | Condition:
     found = _CONDITION.fullmatch(text)
     if found is None:
         return _pattern(text)
-    return Condition(tuple(re.findall(r"[\w$-]+", found[1])), _OPERATORS[found[2]], found[3])
+    return Condition(tuple(re.findall(r"[\w$-]+", found[1])), _OPERATORS[found[2].replace("==", "=")], found[3])
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:

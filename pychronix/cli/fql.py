@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pychronix import cassandra
 
 KINDS = {"query": "single-query", "batch": "batch", "audit": "audit"}
+TOP_LINES = 20
 TABLE_VALUE_BYTES = 64  # A longer value is cut short in a table; YAML and JSON have all of it.
 
 
@@ -108,18 +109,25 @@ def _add_fql(parser: argparse.ArgumentParser) -> None:
         help="count: records of each type, keyspace, consistency, minute, statements of each shape",
     )
     parser.add_argument(
-        "--top", type=parse_number, default=20, metavar="N", help="with --stats: lines of each table (20)"
+        "--top", type=parse_number, metavar="N", help=f"with --stats: lines of each table ({TOP_LINES})"
     )
 
 
 def _fql(options: argparse.Namespace) -> None:
     if options.stats and options.follow:
         raise WrongUsageError("--stats counts what there is: leave out --follow")
+    if options.top is not None and not options.stats:
+        raise WrongUsageError(
+            "--top says how long the tables of --stats are: give --stats, too, or --count for records"
+        )
     out = Output()
     try:
         records = _cassandra().read_log(
             options.paths, since=options.since, follow=options.follow, keep_unknown=True, sleep=out.sleep
         )
+    except px.NotFoundError as error:
+        error.hint = "a log's directory has .cq4 files"  # Nobody makes a log with this command.
+        raise
     except px.UsageError as error:
         raise WrongUsageError(told(error)) from error
     damaged = _Damaged()
@@ -382,7 +390,7 @@ def _print_stats(out: Output, records: Iterable[cassandra.Record], options: argp
     elif options.output == "yaml":
         out.write(("---\n" + "".join(_yaml(facts, ""))).encode())
     else:
-        for line in _told_counts(facts, options.top):
+        for line in _told_counts(facts, TOP_LINES if options.top is None else options.top):
             out.write(visible(line).encode() + b"\n")
 
 

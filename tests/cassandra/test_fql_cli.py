@@ -254,6 +254,7 @@ def test_a_file_cut_short_is_an_error_not_a_crash(logs: Path, fql: Run) -> None:
         ["q", "--type", "select"],
         ["q", "-n", "-1"],
         ["q", "--stats", "-f"],
+        ["q", "--top", "3"],
     ],
     ids=" ".join,
 )
@@ -266,7 +267,7 @@ def test_wrong_usage(arguments: list[str], fql: Run) -> None:
 def test_a_log_that_is_not_there(tmp_path: Path, logs: Path, fql: Run) -> None:
     code, out, err = fql(tmp_path / "none")
     assert (code, out) == (1, "")
-    assert "none" in err
+    assert "none: there is nothing; a log's directory has .cq4 files" in err
     (file,) = (logs / "fql").glob("*.cq4")
     assert fql(file, "-o", "json").out == fql(logs / "fql", "-o", "json").out.replace(str(logs / "fql"), str(file))
     assert fql(file, "-f").code == 2

@@ -211,6 +211,7 @@ def sequences(run: Run, queue: Path, *options: object, command: str = "cat") -> 
         (["--filter", "sym=EUR/USD"], [0, 5]),
         (["--filter", "quote.sym=EUR/USD"], [5]),
         (["--filter", "px=3.0"], [5]),
+        (["--filter", "px==3"], [5]),
         (["--filter", "px>=1.5"], [0, 5]),
         (["--filter", "px<1.5"], [1]),
         (["--filter", "px!=3"], [0, 1]),

@@ -49,6 +49,13 @@ def test_wrong_usage_is_exit_code_2(run: Run, arguments: list[str]) -> None:
     assert (2, b"", True) == (code, out, err.startswith("usage: pychronix"))
 
 
+def test_an_unknown_option_shows_the_usage_of_its_command(run: Run) -> None:
+    code, out, err = run("tail", "q", "--reverse", "--limit")
+    assert (2, b"") == (code, out)
+    assert err.startswith("usage: pychronix tail [-h]")
+    assert err.endswith("pychronix tail: unrecognized arguments: --reverse --limit\n")
+
+
 @pytest.mark.parametrize("command", [command.name for command in cli.COMMANDS])
 def test_every_command_has_help(run: Run, command: str) -> None:
     code, out, err = run(command, "--help")
