@@ -7,8 +7,8 @@
 ...         print(payload)
 
 Storeys, each knowing only those below it: the native core (``native/``, C) behind ``_boundary``; arithmetic, text and
-fields (``rolling``, ``wire``, ``fields``, ``formats``), pure; ``appender``, ``tailer``, ``table`` and ``queue``;
-``follow``, which waits; the command line.
+fields (``rolling``, ``wire``, ``fields``, ``formats``), pure; ``codec``, ``appender``, ``tailer``, ``table``, ``methods``
+and ``queue``; ``follow``, which waits; ``tcp`` and ``cassandra``; the command line.
 
 Errors are below ChronixError, in ``pychronix.errors``; the ones that programs tend to catch are here, too.
 """

@@ -106,7 +106,6 @@ __all__ = [
     "path_string",
     "patient",
     "patiently",
-    "raise_for",
     "spans",
     "spans_copied",
     "text_of",
@@ -184,11 +183,6 @@ def error_for(code: int, path: str | None = None) -> ChronixError:
         error.next_index = value
         error.hint = f"the next index is {value:#x}"
     return error
-
-
-def raise_for(code: int, path: str | None = None) -> NoReturn:
-    """Raises the exception of a negative result."""
-    raise error_for(code, path)
 
 
 def checked(code: int, path: str | None = None) -> int:

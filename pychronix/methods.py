@@ -28,6 +28,7 @@ from pychronix.wire.decoding import parse
 from pychronix.wire.encoding import Encoder, encoder_of, event_payload, located, type_hints, write_event
 from pychronix.wire.hints import Converter, converter
 from pychronix.wire.scalars import Payload
+from pychronix.wire.values import MAX_SOURCES
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -35,10 +36,7 @@ if TYPE_CHECKING:
     from pychronix.appender import Appender
     from pychronix.tailer import Tailer
 
-__all__ = ["MAX_SOURCES", "MethodReader", "MethodWriter", "current_history", "event_name", "method_id"]
-
-MAX_SOURCES = 128
-"""Hops that a history has room for (VanillaMessageHistory.MESSAGE_HISTORY_LENGTH); it holds twice as many times."""
+__all__ = ["MethodReader", "MethodWriter", "current_history", "event_name", "method_id"]
 
 _EMPTY = History((), ())
 _NAME, _ID = "__chronicle_event__", "__chronicle_method_id__"

@@ -12,13 +12,13 @@ import ipaddress
 import re
 import struct
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import pychronix as px
-from pychronix.errors import UsageError
+from pychronix.errors import EncodingError, UsageError
 from pychronix.wire import NanoTime, Pairs, Typed
+from pychronix.wire.values import pairs_of
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
@@ -213,15 +213,15 @@ class _TypeParser:
             )
         close = ">" if opened == "<" else ")"
         if name == "udt":
-            made = self._udt(close, depth, as_class=opened == "(")
+            made = self._udt(depth, as_class=opened == "(")
         elif name == "vector":
             made = self._vector(depth)
         else:
-            made = self._parametric(name, close, depth)
+            made = self._parametric(name, depth)
         self._expect(close)
         return made
 
-    def _parametric(self, name: str, close: str, depth: int) -> CqlType:
+    def _parametric(self, name: str, depth: int) -> CqlType:
         arguments = [self.type(depth + 1)]
         while self.skip(","):
             arguments.append(self.type(depth + 1))
@@ -238,7 +238,7 @@ class _TypeParser:
             raise self._wrong(f"{length!r} is no length of a vector")
         return CqlType("vector", (element,), length=int(length))
 
-    def _udt(self, close: str, depth: int, *, as_class: bool) -> CqlType:
+    def _udt(self, depth: int, *, as_class: bool) -> CqlType:
         if as_class:  # UserType(keyspace,hex of its name,hex of a field:type,...)
             self._name()
             self._expect(",")
@@ -297,7 +297,7 @@ def decode_value(cql_type: str | CqlType, data: Value) -> Any:
         if isinstance(error, UsageError):
             raise
         count = "1 byte is" if len(data) == 1 else f"{len(data)} bytes are"
-        raise px.EncodingError(f"{count} no {kind}: {error}") from error
+        raise EncodingError(f"{count} no {kind}: {error}") from error
 
 
 def _decode(kind: CqlType, data: bytes) -> Any:
@@ -527,7 +527,7 @@ def _literal(kind: CqlType, value: Any) -> str:
         return {"set": "{%s}", "tuple": "(%s)"}.get(name, "[%s]") % inner
     if name == "map":
         key, item = kind.arguments
-        return "{" + ", ".join(f"{_literal(key, k)}: {_literal(item, v)}" for k, v in _pairs(value)) + "}"
+        return "{" + ", ".join(f"{_literal(key, k)}: {_literal(item, v)}" for k, v in pairs_of(value)) + "}"
     if name == "udt":
         fields = zip(kind.fields, kind.arguments, strict=True)
         inner = ", ".join(f"{_quoted_name(field)}: {_literal(part, value[field])}" for field, part in fields)
@@ -561,7 +561,7 @@ def _json(kind: CqlType, value: Any) -> Any:
         return {name: _json(part, value[name]) for name, part in zip(kind.fields, kind.arguments, strict=True)}
     if kind.name == "map":
         key, item = kind.arguments
-        return {k if isinstance(k, str) else _literal(key, k).strip("'"): _json(item, v) for k, v in _pairs(value)}
+        return {k if isinstance(k, str) else _literal(key, k).strip("'"): _json(item, v) for k, v in pairs_of(value)}
     if isinstance(value, int):
         return value if -(1 << 63) <= value < 1 << 64 else _number_text(value)
     if isinstance(value, float):
@@ -584,10 +584,6 @@ def _as_f32(value: float) -> float:
         return float(_F32.unpack(_F32.pack(value))[0])
     except OverflowError:  # Rounded up beyond the greatest.
         return value
-
-
-def _pairs(value: dict[Any, Any]) -> Iterable[tuple[Any, Any]]:
-    return value.pairs() if isinstance(value, Pairs) else value.items()
 
 
 def _number_text(value: int | decimal.Decimal) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 
 from pychronix.cli.messages import Message
 from pychronix.errors import WireError
-from pychronix.wire import Opaque, Pairs, Typed, TypeLiteral
+from pychronix.wire import Opaque, Typed, TypeLiteral
+from pychronix.wire.values import pairs_of
 
 __all__ = ["Choice", "Condition", "add_choice", "choice_of"]
 
@@ -72,8 +73,7 @@ def _at(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
     if not path:
         yield from value if isinstance(value, list) else (value,)
     elif isinstance(value, dict):
-        pairs: Iterable[tuple[Any, Any]] = value.pairs() if isinstance(value, Pairs) else value.items()
-        for key, item in pairs:
+        for key, item in pairs_of(value):
             if str(key) == path[0]:
                 yield from _at(item, path[1:])
     elif isinstance(value, list):

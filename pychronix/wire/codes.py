@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BLOCKS", "DELTA", "NAMES", "name_of"]
+__all__ = ["BLOCK_HEADS", "DELTA", "NAMES", "name_of"]
 
 BYTES_LENGTH8: Final = 0x80
 BYTES_LENGTH16: Final = 0x81
@@ -62,7 +62,8 @@ NAMES: Final[dict[int, str]] = {
     if name.isupper() and type(value) is int and name not in ("FIELD_NAME0", "STRING0")
 }
 
-BLOCKS: Final = frozenset((BYTES_LENGTH8, BYTES_LENGTH16, BYTES_LENGTH32))
+# A block's code -> bytes before its content: the code and the length.
+BLOCK_HEADS: Final = {BYTES_LENGTH8: 2, BYTES_LENGTH16: 3, BYTES_LENGTH32: 5}
 
 # Written by the licensed delta wire alone: they change a value that an earlier document told, so no document with one can
 # be understood by itself.

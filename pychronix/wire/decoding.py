@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pychronix.errors import EncodingError, UsageError, WireError
 from pychronix.wire import codes
 from pychronix.wire.text import as_payload, from_utf8
-from pychronix.wire.values import History, Pairs, Typed, TypeLiteral
+from pychronix.wire.values import History, Pairs, Typed, TypeLiteral, pairs_of
 from pychronix.wire.walking import (
     COMPRESSIONS,
     LIMITS,
@@ -36,11 +36,13 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = [
+    "BYTES_TYPES",
     "Content",
     "EventId",
     "as_history",
     "as_mapping",
     "decode",
+    "from_tokens",
     "parse",
     "to_value",
     "wire_type_of",
@@ -51,7 +53,7 @@ _EVENTS: Final = frozenset((codes.EVENT_NAME, codes.FIELD_NUMBER, codes.EVENT_OB
 _STARTS: Final = frozenset((codes.EVENT_NAME, codes.FIELD_NUMBER, codes.FIELD_NAME_ANY))
 _HISTORY: Final = "history"
 _HISTORY_ID: Final = -1  # MethodReader.MESSAGE_HISTORY_METHOD_ID
-_BYTES_TYPES: Final = frozenset(("byte[]", "binary", "!binary"))  # What says of bytes that they are bytes.
+BYTES_TYPES: Final = frozenset(("byte[]", "binary", "!binary"))  # What says of bytes that they are bytes.
 _MAP_TYPES: Final = frozenset(("!map", "!omap", "Map", "SortedMap"))  # Of an empty block that it is a mapping.
 
 
@@ -373,10 +375,10 @@ def _top(data: bytes, depth: int) -> Content:
 
 def _history(data: bytes, at: int, stop: int) -> tuple[History, int]:
     """A history in bytes and the offset after its block."""
-    code = data[at]
-    start = at + (3 if code == codes.BYTES_LENGTH16 else 2 if code == codes.BYTES_LENGTH8 else 5)
+    head = codes.BLOCK_HEADS.get(data[at], 0)
+    start = at + head
     end = start + int.from_bytes(data[at + 1 : start], "little")
-    if not codes.BYTES_LENGTH8 <= code <= codes.BYTES_LENGTH32 or end > stop or data[start] != codes.HISTORY_MESSAGE:
+    if not head or end > stop or data[start] != codes.HISTORY_MESSAGE:
         raise _Unsure
     history = read_history(data, start + 1, end)
     if history is None:
@@ -394,9 +396,8 @@ class _Frame:
 
     def __init__(self) -> None:
         self.items: list[tuple[bool, Any, Any]] = []  # (named, name, value)
-        self.names: list[
-            tuple[str, Any]
-        ] = []  # What is to be applied to the next value: types, the last first; a name.
+        # What is to be applied to the next value: types, the last first; a name.
+        self.names: list[tuple[str, Any]] = []
 
     def put(self, value: Any) -> None:
         names = self.names
@@ -411,6 +412,7 @@ class _Frame:
 
 
 def from_tokens(data: bytes, limits: Limits) -> Content:
+    """What the walk finds in a payload: the judge of what ``parse`` makes of it. Raises WireError."""
     frame = _Frame()
     above: list[_Frame] = []
     events = 0
@@ -494,7 +496,7 @@ def as_mapping(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
 
 def with_type(name: str, value: Any) -> Any:
     """What a value behind its type's name is: Typed, or the value where the name says no more than the value does."""
-    if name in _BYTES_TYPES and type(value) is bytes:
+    if name in BYTES_TYPES and type(value) is bytes:
         return value
     if name in _MAP_TYPES and value == []:
         value = {}
@@ -608,8 +610,7 @@ def _from_text(text: str, kind: str) -> Content:
     kind = "json" if kind == "json" else "yaml"
     if not isinstance(value, dict):
         return Content(kind, False, [value])
-    pairs = list(value.pairs() if isinstance(value, Pairs) else value.items())
-    return _of_pairs(pairs, 0)._replace(kind=kind)
+    return _of_pairs(list(pairs_of(value)), 0)._replace(kind=kind)
 
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

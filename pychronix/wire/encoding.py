@@ -34,13 +34,22 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from pychronix.errors import WireError
 from pychronix.wire import codes, scalars
-from pychronix.wire.scalars import Payload, event_name, float32, float64, integer, name, shown, string, utf8
+from pychronix.wire.scalars import (
+    Payload,
+    event_name,
+    float32,
+    float64,
+    integer,
+    name,
+    shown,
+    string,
+    too_deep,
+    utf8,
+)
 from pychronix.wire.times import format_date, format_date_time, format_time, format_zoned, parse_date, parse_date_time
-from pychronix.wire.values import History, LongArray, Opaque, Pairs, Typed, TypeLiteral
+from pychronix.wire.values import MAX_SOURCES, History, LongArray, Opaque, Pairs, Typed, TypeLiteral, pairs_of
 
 __all__ = ["alias", "alias_of", "encode", "encode_document", "encode_event", "encode_map", "encoder_of", "type_hints"]
-
-MAX_DEPTH: Final = 200  # blocks within blocks; a list that holds itself ends there
 
 Encoder = Callable[[bytearray, Any, Payload], None]
 _Class = TypeVar("_Class", bound=type)
@@ -56,7 +65,6 @@ _SET_PREFIX = utf8(codes.TYPE_PREFIX, "!set")
 _INT32 = Struct("<Bi")
 _INT64 = Struct("<Bq")
 _DOUBLE = Struct("<Bd")
-_MAX_SOURCES = 128
 
 # Java's names of containers, whose items it writes as objects, boxed.
 _CONTAINERS = frozenset(
@@ -124,16 +132,12 @@ def _at(cause: WireError, step: object) -> WireError:
 def located(cause: WireError | RecursionError) -> WireError:
     """The error as the caller sees it: with the place of the value in what was to be written."""
     if isinstance(cause, RecursionError):
-        return _too_deep()
+        return too_deep()
     if not isinstance(cause, _MisfitError):
         return cause
     steps = cause.steps[::-1]
     shown = steps if len(steps) <= 12 else [*steps[:6], " ... ", *steps[-3:]]
     return WireError(f"cannot write {''.join(shown).removeprefix('.')} as Wire: {cause.message}", hint=cause.hint)
-
-
-def _too_deep() -> WireError:
-    return WireError(f"blocks within blocks are {MAX_DEPTH} at most", hint="does a list or a mapping hold itself?")
 
 
 # --- values that both manners write alike ----------------------------------------------------------------------------
@@ -218,8 +222,8 @@ def history_block(history: History) -> bytes:
     try:
         ids, indexes = tuple(zip(*history.sources, strict=True)) or ((), ())
         timings = tuple(history.timings)
-        if len(ids) > _MAX_SOURCES or len(timings) > 2 * _MAX_SOURCES - 1:
-            raise WireError(f"a history has at most {_MAX_SOURCES} sources, not {len(ids)} with {len(timings)} timings")
+        if len(ids) > MAX_SOURCES or len(timings) > 2 * MAX_SOURCES - 1:
+            raise WireError(f"a history has at most {MAX_SOURCES} sources, not {len(ids)} with {len(timings)} timings")
         count = len(ids)
         raw = pack(
             f"<BB{count}i{count}qB{len(timings)}q", codes.HISTORY_MESSAGE, count, *ids, *indexes, len(timings), *timings
@@ -325,9 +329,6 @@ def _sequence(out: bytearray, value: Iterable[Any], payload: Payload) -> None:
 
 def _items(out: bytearray, value: Iterable[Any], payload: Payload, encoders: _Encoders) -> None:
     at = payload.open()
-    payload.depth += 1
-    if payload.depth > MAX_DEPTH:
-        raise _too_deep()
     index = 0
     try:
         for item in value:
@@ -335,27 +336,12 @@ def _items(out: bytearray, value: Iterable[Any], payload: Payload, encoders: _En
             index += 1
     except WireError as cause:
         raise _at(cause, index) from None
-    payload.depth -= 1
     payload.close(at)
 
 
 def _object(out: bytearray, value: Mapping[Any, Any], payload: Payload) -> None:
     at = payload.open()
-    payload.depth += 1
-    if payload.depth > MAX_DEPTH:
-        raise _too_deep()
-    fields(out, value.items(), payload)
-    payload.depth -= 1
-    payload.close(at)
-
-
-def _pairs(out: bytearray, value: Pairs, payload: Payload) -> None:
-    at = payload.open()
-    payload.depth += 1
-    if payload.depth > MAX_DEPTH:
-        raise _too_deep()
-    fields(out, value.pairs(), payload)
-    payload.depth -= 1
+    fields(out, pairs_of(value), payload)
     payload.close(at)
 
 
@@ -440,11 +426,7 @@ def _map(out: bytearray, value: Mapping[Any, Any], payload: Payload) -> None:
 def map_block(out: bytearray, mapping: Mapping[Any, Any], payload: Payload, encoders: _Encoders | None = None) -> None:
     """A ``java.util.Map`` in a block."""
     at = payload.open()
-    payload.depth += 1
-    if payload.depth > MAX_DEPTH:
-        raise _too_deep()
     entries(out, mapping, payload, encoders)
-    payload.depth -= 1
     payload.close(at)
 
 
@@ -453,7 +435,7 @@ def entries(out: bytearray, mapping: Mapping[Any, Any], payload: Payload, encode
     encoders = _boxed if encoders is None else encoders
     key: Any = None
     try:
-        for key, item in mapping.pairs() if isinstance(mapping, Pairs) else mapping.items():
+        for key, item in pairs_of(mapping):
             if type(key) is str:
                 out += event_name[key]
             else:
@@ -570,7 +552,7 @@ class _Encoders(dict[type, Encoder]):
             like = next((builtin for kind, builtin in _KINDS.items() if issubclass(cls, kind)), None)
             encoder = _refuse if like is None else self.basic[like]
         if issubclass(cls, collections.abc.Mapping) and alias_of(cls) is not None:
-            return _with_type(cls, _pairs if issubclass(cls, Pairs) else _object)
+            return _with_type(cls, _object)
         return encoder
 
 
@@ -618,7 +600,7 @@ _fields: Final = _Encoders(
         list: _sequence,
         tuple: _sequence,
         dict: _object,
-        Pairs: _pairs,
+        Pairs: _object,
     },
 )
 _boxed: Final = _Encoders(
@@ -656,11 +638,7 @@ def object_encoder(cls: type) -> Encoder:
 
     def encoder(out: bytearray, value: Any, payload: Payload) -> None:
         at = payload.open()
-        payload.depth += 1
-        if payload.depth > MAX_DEPTH:
-            raise _too_deep()
         write(out, value, payload)
-        payload.depth -= 1
         payload.close(at)
 
     return encoder
@@ -845,10 +823,8 @@ def write_fields(payload: Payload, value: object) -> None:
     """The fields of an object, without a block and without its type."""
     if isinstance(value, Typed):
         value = value.value
-    if isinstance(value, Pairs):
-        fields(payload.data, value.pairs(), payload)
-    elif isinstance(value, collections.abc.Mapping):
-        fields(payload.data, value.items(), payload)
+    if isinstance(value, collections.abc.Mapping):
+        fields(payload.data, pairs_of(value), payload)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         cls = type(value)
         encoder = _document_encoders.get(cls)
@@ -865,11 +841,7 @@ def write_fields(payload: Payload, value: object) -> None:
 def object_block(payload: Payload, value: object) -> None:
     """An object without its type, in a block."""
     at = payload.open()
-    payload.depth += 1
-    if payload.depth > MAX_DEPTH:
-        raise _too_deep()
     write_fields(payload, value)
-    payload.depth -= 1
     payload.close(at)
 
 
@@ -916,7 +888,6 @@ def write_event(
     at = -1
     if len(arguments) > 1:
         at = payload.open()
-        payload.depth += 1
     number = 0
     try:
         if declared is None:
@@ -938,7 +909,6 @@ def write_event(
     except WireError as cause:
         raise _at(_at(cause, number), str(event)) from None
     if at >= 0:
-        payload.depth -= 1
         payload.close(at)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pychronix.errors import WireError
 from pychronix.wire import codes
-from pychronix.wire.codes import name_of
+from pychronix.wire.codes import BLOCK_HEADS, name_of
 from pychronix.wire.decoding import parse
 from pychronix.wire.text import as_payload
 from pychronix.wire.values import History, LongArray, Opaque
@@ -98,8 +98,7 @@ def _meaning(token: Token) -> str:
         return f"padding of {token.stop - token.start}"
     length = token.stop - token.start
     if kind == "open":
-        size = {codes.BYTES_LENGTH8: 2, codes.BYTES_LENGTH16: 3}.get(code, 5)
-        return f"{value}, {name_of(code)}" + (f" ({length} bytes)" if length != size else "")
+        return f"{value}, {name_of(code)}" + (f" ({length} bytes)" if length != BLOCK_HEADS[code] else "")
     return f"{_kind_of(value, code)} {_short(value)}"
 
 

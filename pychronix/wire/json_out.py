@@ -30,7 +30,7 @@ from pychronix.errors import WireError
 from pychronix.wire.decoding import as_mapping, parse
 from pychronix.wire.text_in import FORMS, NUMBERS, reads_back
 from pychronix.wire.times import format_date, format_date_time, format_time, format_zoned
-from pychronix.wire.values import History, Opaque, Pairs, Typed, TypeLiteral
+from pychronix.wire.values import History, Opaque, Typed, TypeLiteral, pairs_of
 from pychronix.wire.yaml_out import whole_value
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def value_to_json(value: Any) -> str:
     if isinstance(value, dict) and value:
         name, first = next(iter(value.items()))
         if name == "history" and isinstance(first, History):
-            value = as_mapping([(name, _sources_and_timings(first)), *list(_pairs(value))[1:]])
+            value = as_mapping([(name, _sources_and_timings(first)), *list(pairs_of(value))[1:]])
     out: list[str] = []
     depth = 0
     pending: list[Any] = [value]
@@ -144,16 +144,12 @@ def _parts(value: Any) -> list[Any]:
         return [_Text('{"@!history": '), _sources_and_timings(value), _Text("}")]
     if not isinstance(value, dict):
         return _joined("[", ((item,) for item in value), "]")
-    pairs = list(_pairs(value))
+    pairs = list(pairs_of(value))
     names = {key for key, _ in pairs if isinstance(key, str)}
     if len(names) == len(pairs) and not (len(names) == 1 and next(iter(names)).startswith("@")):
         return _joined("{", ((_Text(f"{_string(key)}: "), item) for key, item in pairs), "}")
     rows = ((_Text('{"key": '), key, _Text(', "value": '), item, _Text("}")) for key, item in pairs)
     return _joined('{"@!seqmap": [', rows, "]}")
-
-
-def _pairs(mapping: dict[Any, Any]) -> Iterable[tuple[Any, Any]]:
-    return mapping.pairs() if isinstance(mapping, Pairs) else mapping.items()
 
 
 def _sources_and_timings(history: History) -> dict[str, Any]:

@@ -28,6 +28,7 @@ __all__ = [
     "name",
     "padding",
     "string",
+    "too_deep",
     "utf8",
 ]
 
@@ -44,6 +45,7 @@ _SHORT = 32
 _LONGEST = (1 << 31) - 1  # of a block, a text: Java counts in 32 bits with a sign
 _NAMES_KEPT = 1 << 14  # as many encoded names are remembered; a document with more of them is slower, not larger
 _NAME_KEPT = 64
+MAX_DEPTH = 200  # blocks within blocks; a list that holds itself ends there
 
 _U8: Final = tuple(bytes((codes.UINT8, n)) for n in range(256))
 _SHORT_STRING: Final = tuple(bytes((codes.STRING0 + n,)) for n in range(_SHORT))
@@ -323,6 +325,11 @@ def shown(value: object) -> str:
         return f"a value of {type(value).__name__}"
 
 
+def too_deep() -> WireError:
+    """What is said of blocks that have no end, or of Python's stack where that ends first."""
+    return WireError(f"blocks within blocks are {MAX_DEPTH} at most", hint="does a list or a mapping hold itself?")
+
+
 class Payload:
     """A payload that grows: its bytes, and where Java would have aligned an item in the file.
 
@@ -357,13 +364,17 @@ class Payload:
         self.marks.append((len(self.data), alignment))
 
     def open(self) -> int:
-        """Begins a block with a length of 32 bits; returns what ``close`` takes."""
+        """Begins a block with a length of 32 bits; returns what ``close`` takes. Raises WireError for one too deep."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise too_deep()
         at = len(self.data) + 1
         self.data += _BLOCK
         return at
 
     def close(self, at: int) -> None:
         """Ends the block that was begun there."""
+        self.depth -= 1
         end = len(self.data)
         _put_u32(self.data, at, _fitting(end - at - 4))
         if self.marks and self.marks[-1][0] > at:

@@ -20,9 +20,11 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from pychronix.errors import WireError
 from pychronix.wire import codes
+from pychronix.wire.decoding import BYTES_TYPES
 from pychronix.wire.tables import Part, Table, joined_path, merged
 from pychronix.wire.text import from_utf8
 from pychronix.wire.values import Typed
+from pychronix.wire.walking import COMPRESSIONS
 
 __all__ = ["Cells", "Documents", "Shapes"]
 
@@ -32,7 +34,7 @@ _LESSON = 64
 _FIRST_LESSONS = 8
 _NUMBER_MAX = 255
 _HISTORY_NAMES = ("history", "-1")
-_SPECIAL_TYPES = ("byte[]", "binary", "!binary", "lzw", "gzip")  # What these become depends on what follows them.
+_SPECIAL_TYPES = BYTES_TYPES | COMPRESSIONS.keys()  # What these become depends on what follows them.
 
 # chronix_api.h: CX_STEP_*, CX_CELL_*.
 _SAME, _VALUE, _OPEN, _CLOSE, _HISTORY = 1, 2, 3, 4, 5

@@ -1,7 +1,7 @@
 """Text as Chronicle Wire writes it into an excerpt: what Java's ``writeText`` stores and ``readText`` reads.
 
-The decision hidden here is the encoding of one text value (BINARY_LIGHT; spec 9.2 and 9.5). Pure: bytes-like in, values
-out. The other Wire values join it when documents are built.
+The decision hidden here is the encoding of one text value (BINARY_LIGHT; spec 9.2 and 9.5). Pure: bytes-like in, text
+out; ``scalars`` writes all other values, ``decoding`` reads them.
 
 Rules
 - Java encodes each UTF-16 unit by itself, so a character outside the BMP becomes two surrogates of three bytes each
@@ -15,16 +15,13 @@ import re
 from typing import TYPE_CHECKING
 
 from pychronix.errors import EncodingError
+from pychronix.wire import codes
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = ["as_payload", "decode_text", "encode_text", "from_utf8", "stop_bit", "to_utf8"]
 
-_NULL = 0xBB
-_STRING_ANY = 0xB8
-_STRING_0 = 0xE0  # 0xE0 + n: a text of n < 32 bytes.
-_PADDING, _PADDING32, _COMMENT = 0x8F, 0x8E, 0xBE
 _SHORT = 32
 
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
@@ -73,13 +70,13 @@ def encode_text(text: str | None) -> bytes:
     Lone surrogates are written as Java writes them. Raises TypeError for anything but str and None.
     """
     if text is None:
-        return bytes((_NULL,))
+        return bytes((codes.NULL,))
     if not isinstance(text, str):
         raise TypeError(f"a text is str or None, not {type(text).__name__}; append() takes bytes")
     raw = to_utf8(text)
     if len(raw) < _SHORT:
-        return bytes((_STRING_0 + len(raw),)) + raw
-    return bytes((_STRING_ANY,)) + stop_bit(len(raw)) + raw
+        return bytes((codes.STRING0 + len(raw),)) + raw
+    return bytes((codes.STRING_ANY,)) + stop_bit(len(raw)) + raw
 
 
 def decode_text(payload: Buffer) -> str | None:
@@ -95,11 +92,11 @@ def decode_text(payload: Buffer) -> str | None:
     code = data[at]
     at += 1
     length = -1
-    if code >= _STRING_0:
-        length = code - _STRING_0
-    elif code == _STRING_ANY:
+    if code >= codes.STRING0:
+        length = code - codes.STRING0
+    elif code == codes.STRING_ANY:
         length, at = _read_stop_bit(data, at)
-    elif code != _NULL:
+    elif code != codes.NULL:
         raise EncodingError(f"cannot read a text: code {code:#04x} at byte {at - 1} is not a text's")
     stop = at + max(length, 0)
     if stop > len(data):
@@ -127,13 +124,13 @@ def _skip(data: bytes, at: int) -> int:
     """The offset of the next item: after padding and comments."""
     while at < len(data):
         code = data[at]
-        if code == _PADDING:
+        if code == codes.PADDING:
             at += 1
-        elif code == _PADDING32:
+        elif code == codes.PADDING32:
             if at + 5 > len(data):
                 raise EncodingError(f"cannot read a text: the padding at byte {at} is cut off")
             at += 5 + int.from_bytes(data[at + 1 : at + 5], "little")
-        elif code == _COMMENT:
+        elif code == codes.COMMENT:
             length, at = _read_stop_bit(data, at + 1)
             at += max(length, 0)
         else:

@@ -32,7 +32,7 @@ from pychronix.errors import EncodingError, WireError
 from pychronix.wire.decoding import as_history, as_mapping, with_type
 from pychronix.wire.text import from_utf8
 from pychronix.wire.times import parse_date, parse_date_time, parse_time, parse_zoned
-from pychronix.wire.values import History, Opaque, Pairs, Typed, TypeLiteral
+from pychronix.wire.values import History, Opaque, Typed, TypeLiteral, pairs_of
 
 __all__ = [
     "FORMS",
@@ -502,7 +502,7 @@ def _with_history(document: Any) -> Any:
         return document
     history: History | None = None
     kept: list[tuple[Any, Any]] = []
-    for name, value in document.pairs() if isinstance(document, Pairs) else document.items():
+    for name, value in pairs_of(document):
         found = as_history(value) if name == "history" else None
         if found is None:
             kept.append((name, value))

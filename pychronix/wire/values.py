@@ -5,10 +5,13 @@ They are thin: each prints, compares, copies and pickles as the value it wraps, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
-__all__ = ["History", "LongArray", "Opaque", "Pairs", "TypeLiteral", "Typed"]
+__all__ = ["MAX_SOURCES", "History", "LongArray", "Opaque", "Pairs", "TypeLiteral", "Typed", "pairs_of"]
+
+#: Hops that a history has room for (Java: VanillaMessageHistory.MESSAGE_HISTORY_LENGTH); it holds twice as many times.
+MAX_SOURCES: Final = 128
 
 
 class Typed:
@@ -80,10 +83,15 @@ class Pairs(dict[Any, Any]):
         return Pairs, (self._pairs,)
 
 
+def pairs_of(mapping: Mapping[Any, Any]) -> Iterable[tuple[Any, Any]]:
+    """All (key, value) of any mapping, of Pairs also those whose key stands twice."""
+    return mapping.pairs() if isinstance(mapping, Pairs) else mapping.items()
+
+
 class History(NamedTuple):
     """The message history of an excerpt (Java's MessageHistory, spec 8.9)."""
 
-    sources: tuple[tuple[int, int], ...]  # (source id, index), the first hop first; at most 128
+    sources: tuple[tuple[int, int], ...]  # (source id, index), the first hop first
     timings: tuple[int, ...]  # ns of an epoch of the writer's choice (System.nanoTime), two for each hop but the last
 
 

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from pychronix.errors import EncodingError, WireError
 from pychronix.wire import codes
-from pychronix.wire.codes import DELTA, name_of
+from pychronix.wire.codes import BLOCK_HEADS, DELTA, name_of
 from pychronix.wire.text import as_payload, from_utf8
 from pychronix.wire.times import parse_date, parse_date_time, parse_time, parse_zoned
-from pychronix.wire.values import History, LongArray, Opaque, Typed, TypeLiteral
+from pychronix.wire.values import MAX_SOURCES, History, LongArray, Opaque, Typed, TypeLiteral
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -68,17 +68,14 @@ TIMES: Final[dict[int, Callable[[str], datetime.time | datetime.date | Typed]]] 
 }
 _CONSTANTS: Final = {codes.FALSE: False, codes.TRUE: True, codes.NULL: None}
 _NAMES: Final = frozenset((codes.FIELD_NAME_ANY, codes.EVENT_NAME, codes.FIELD_NUMBER, codes.EVENT_OBJECT))
-_MAX_SOURCES: Final = 128  # Java: VanillaMessageHistory.MESSAGE_HISTORY_LENGTH
 _BLOB: Final = "blob"  # The kind of a token that will be an Opaque's; its value is where the content starts.
-_BLOCK_HEADS: Final = {codes.BYTES_LENGTH8: 2, codes.BYTES_LENGTH16: 3, codes.BYTES_LENGTH32: 5}
 
 
 class Limits(NamedTuple):
     """What a payload may cost. Without compressed values memory is linear in the payload: at most some 60 times it."""
 
-    depth: int = (
-        500  # Blocks within each other; more is a WireError. Java itself overflows its stack at some thousands.
-    )
+    # Blocks within each other; more is a WireError. Java itself overflows its stack at some thousands.
+    depth: int = 500
     inflated_bytes: int = 64 << 20  # All compressed values of a payload together; more is a WireError.
 
 
@@ -242,7 +239,7 @@ class _Walker:
                 self._check_depth(at)
                 self._types += 1
                 level.typed += 1
-        elif code in _BLOCK_HEADS:
+        elif code in BLOCK_HEADS:
             self._block(code, at, level)
         else:
             self._scalar(code, at, level)
@@ -293,7 +290,7 @@ class _Walker:
 
     def _block(self, code: int, at: int, level: _Level) -> None:
         data = self._data
-        start = at + _BLOCK_HEADS[code]
+        start = at + BLOCK_HEADS[code]
         stop = start + int.from_bytes(data[at + 1 : start], "little")
         if stop > level.stop or start > level.stop:
             self._fail(f"a block of {stop - start} bytes, and {max(level.stop - start, 0)} are left", at)
@@ -341,7 +338,7 @@ class _Walker:
         """Bytes that were compressed: a block of them follows the type."""
         data = self._data
         stop = self._level.stop
-        head = _BLOCK_HEADS.get(data[block], 0) if block < stop else 0
+        head = BLOCK_HEADS.get(data[block], 0) if block < stop else 0
         start = block + head
         end = start + int.from_bytes(data[block + 1 : start], "little")
         if not head or not start < end <= stop or data[start] != codes.U8_ARRAY:
@@ -510,7 +507,7 @@ def read_history(data: bytes, at: int, stop: int) -> History | None:
         return None
     sources = data[at]
     timings_at = at + 1 + 12 * sources
-    if timings_at >= stop or sources > _MAX_SOURCES:
+    if timings_at >= stop or sources > MAX_SOURCES:
         return None
     count = data[timings_at]
     end = timings_at + 1 + 8 * count

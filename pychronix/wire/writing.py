@@ -412,13 +412,10 @@ class ValueWriter:
         payload = wire._payload
         start = len(payload.data) if wire._named_at < 0 else wire._named_at
         opened, depth = wire._open, payload.depth
-        at = payload.open()
-        wire._named_at = -1
-        wire._open += 1
-        payload.depth += 1
         try:
-            if payload.depth > encoding.MAX_DEPTH:
-                raise encoding.located(RecursionError())
+            at = payload.open()
+            wire._named_at = -1
+            wire._open += 1
             yield given
         except BaseException:
             payload.truncate(start)

@@ -30,7 +30,7 @@ from pychronix.wire.decoding import Content, as_mapping, parse, to_value, with_t
 from pychronix.wire.text import as_payload
 from pychronix.wire.text_in import FORMS, NUMBERS, TAGGED, reads_back
 from pychronix.wire.times import format_date, format_date_time, format_time, format_zoned
-from pychronix.wire.values import History, LongArray, Opaque, Pairs, Typed, TypeLiteral
+from pychronix.wire.values import History, LongArray, Opaque, Typed, TypeLiteral, pairs_of
 from pychronix.wire.walking import Token, walk
 
 if TYPE_CHECKING:
@@ -99,10 +99,9 @@ def tokens_of(value: Any) -> Iterator[Token]:
             yield Token("type", item.name, codes.TYPE_PREFIX, 0, 0)
             pending.append(item.value)
         elif isinstance(item, dict):
-            pairs = item.pairs() if isinstance(item, Pairs) else item.items()
             if not top or not item:
                 pending.append(_CLOSE_MAP)
-            for key, of_key in reversed(list(pairs)):
+            for key, of_key in reversed(list(pairs_of(item))):
                 pending.append(of_key)
                 if isinstance(key, str):
                     pending.append(Token("event", key, codes.EVENT_NAME, 0, 0))

@@ -370,7 +370,7 @@ def test_what_wire_cannot_hold_is_refused_with_its_place(value: Any, place: str 
 
 def test_nesting_ends_at_the_limit() -> None:
     value: Any = 1
-    for _ in range(encoding.MAX_DEPTH):
+    for _ in range(scalars.MAX_DEPTH):
         value = [value]
     assert wire.encode(value)
     with pytest.raises(errors.WireError, match="within blocks"):
