@@ -13,6 +13,7 @@ bool of a text that says neither (Java: false whatever it says).
 from __future__ import annotations
 
 import datetime
+import decimal
 import enum
 import math
 import re
@@ -33,7 +34,7 @@ from pychronix.wire.times import (
     parse_time,
     parse_zoned,
 )
-from pychronix.wire.values import History, Pairs, Typed, TypeLiteral
+from pychronix.wire.values import History, Typed, TypeLiteral, pairs_of
 from pychronix.wire.walking import walk
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Document:
         value = self.to_python()
         if not self._parsed().named:
             return ()
-        return value.pairs() if isinstance(value, Pairs) else tuple(value.items())
+        return tuple(pairs_of(value))
 
     @property
     def value(self) -> Any:
@@ -531,8 +532,8 @@ def _double_text(value: float) -> str:
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     if value == 0 or 1e-3 <= abs(value) < 1e7:
         return repr(value)
-    exponent = f"{value:.17e}".partition("e")[2]
-    # The shortest digits that give the number back are repr's, whatever form it chose.
-    digits = repr(value).split("e")[0].replace(".", "").lstrip("-").strip("0") or "0"
+    # The shortest digits that give the number back are repr's, and so is the exponent: 1e-7 itself is a little less.
+    shortest = decimal.Decimal(repr(value))
+    digits = "".join(map(str, shortest.as_tuple().digits)).rstrip("0")
     sign = "-" if value < 0 else ""
-    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{int(exponent)}"
+    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{shortest.adjusted()}"

@@ -20,7 +20,7 @@ from fix_java import WirePeer
 
 import pychronix as px
 from pychronix.errors import UnsupportedFormatError, UsageError, WireError
-from pychronix.wire import Document, History, Pairs, Typed
+from pychronix.wire import Document, History, Pairs, Typed, encode_document
 
 ORDER = (
     b"\xb9\5order\xb6\6my.Ord\x82\x30\0\0\0"
@@ -238,6 +238,21 @@ def printed(value: Any) -> str:
     if isinstance(value, datetime.date | datetime.time | uuid.UUID):
         return px.Document(b"").read("x").__class__(px.Document(b""), "x", value).text() or ""
     return str(value)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1e-7, "1.0E-7"),
+        (-1e-7, "-1.0E-7"),
+        (9.999e-5, "9.999E-5"),
+        (1e23, "1.0E23"),
+        (1e7, "1.0E7"),
+        (1.25e-9, "1.25E-9"),
+    ],
+)
+def test_the_text_of_a_float_has_the_exponent_of_its_shortest_digits(number: float, text: str) -> None:
+    assert Document(encode_document({"x": number})).read("x").text() == text
 
 
 def test_conversions_are_javas(wire_peer: Callable[..., WirePeer]) -> None:
