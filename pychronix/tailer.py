@@ -448,7 +448,8 @@ class Tailer:
 
         Raises WireError for a document that is none, with its ``index``; the tailer then stands on it, and what came
         before is the error's ``documents``, in the form asked for. With "arrow", UsageError for a column that Arrow has
-        no type for; the tailer is then where it was.
+        no type for; the tailer is then where it was. ModuleNotFoundError if NumPy, or pyarrow, is not there; nothing is
+        read then.
 
         >>> tailer.read_documents(1000, into="numpy")["order.px"].mean()  # doctest: +SKIP
         """

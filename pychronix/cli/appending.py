@@ -120,6 +120,8 @@ def _append_from(descriptor: int, name: str, options: argparse.Namespace) -> Non
                 raise WrongUsageError("a source makes no queue: leave out --create, --format and --roll")
             appender = stack.enter_context(tcp_module().RemoteAppender(*address(options.queue)))
         else:
+            if options.format in ("vanilla", "indexed") and _makes_documents(options):
+                raise _no_documents(options)  # Before a directory is made for nothing.
             queue = stack.enter_context(open_queue(options, "a" if options.create else "r+", hint="--create makes one"))
             appender = stack.enter_context(queue.appender())
         encode = _encoder(options, queue, name)
@@ -145,12 +147,20 @@ def _append_from(descriptor: int, name: str, options: argparse.Namespace) -> Non
 Encode = Callable[[bytes, int], Sequence[bytes]]
 
 
+def _makes_documents(options: argparse.Namespace) -> bool:
+    return bool(options.yaml or options.json or options.event is not None)
+
+
+def _no_documents(options: argparse.Namespace) -> WrongUsageError:
+    return WrongUsageError(f"{options.queue} is a journal of Chronicle 3.x, where there are no Wire documents")
+
+
 def _encoder(options: argparse.Namespace, queue: px.Queue | None, name: str) -> Encode | None:
     """What makes an excerpt, or none, of a piece of the input and its number; None if it is one already."""
-    if options.yaml or options.json or options.event is not None:
+    if _makes_documents(options):
         wire_type = "BINARY_LIGHT" if queue is None else queue.wire_type
         if wire_type is None:
-            raise WrongUsageError(f"{options.queue} is a journal of Chronicle 3.x, where there are no Wire documents")
+            raise _no_documents(options)
         return _document_encoder(options, wire_type, name)
     if options.text:
         return lambda piece, number: [_as_java_text(piece, number, name)]

@@ -194,3 +194,13 @@ def test_a_history_comes_before_its_event(append: Callable[..., Any], run: Run, 
         queue.appender().append(document)
     assert append(run("cat", "-o", "yaml", tmp_path / "from").out, "--yaml") == OK
     assert [document] == stored(tmp_path / "q")
+
+
+@pytest.mark.parametrize("format", ["vanilla", "indexed"])
+def test_a_journal_that_cannot_hold_documents_is_not_made_for_them(
+    append: Callable[..., Any], tmp_path: Path, format: str
+) -> None:
+    code, out, err = append('{"a": 1}', "--json", "--format", format)
+    told = f"pychronix: {tmp_path / 'q'} is a journal of Chronicle 3.x, where there are no Wire documents\n"
+    assert (2, b"", told) == (code, out, err)
+    assert [tmp_path / "input"] == list(tmp_path.iterdir())
