@@ -168,7 +168,11 @@ class _Log:
     def _open(self) -> None:
         identity = self._identity()
         with contextlib.ExitStack() as stack:
-            queue = stack.enter_context(px.open_queue(self._directory))
+            try:
+                queue = stack.enter_context(px.open_queue(self._directory))
+            except px.NotFoundError as error:
+                error.hint = "a log's directory has .cq4 files"  # Nobody makes a log with mode="a".
+                raise
             tailer = stack.enter_context(queue.tailer())
             self._place(queue, tailer)
             self._opened = stack.pop_all()

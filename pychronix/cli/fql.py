@@ -125,9 +125,6 @@ def _fql(options: argparse.Namespace) -> None:
         records = _cassandra().read_log(
             options.paths, since=options.since, follow=options.follow, keep_unknown=True, sleep=out.sleep
         )
-    except px.NotFoundError as error:
-        error.hint = "a log's directory has .cq4 files"  # Nobody makes a log with this command.
-        raise
     except px.UsageError as error:
         raise WrongUsageError(told(error)) from error
     damaged = _Damaged()
