@@ -29,6 +29,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pychronix.errors import WireError
 from pychronix.wire.encoding import alias_of, type_hints
+from pychronix.wire.times import parse_date, parse_date_time, parse_time, parse_zoned
 from pychronix.wire.values import Opaque, Typed, TypeLiteral
 
 __all__ = ["convert", "converter"]
@@ -224,12 +225,12 @@ def _to_date(value: Any) -> datetime.date:
     value = _bare(value)
     if isinstance(value, datetime.datetime):
         return value.date()
-    return value if isinstance(value, datetime.date) else datetime.date.fromisoformat(value)
+    return value if isinstance(value, datetime.date) else _spelled(value, parse_date, datetime.date.fromisoformat)
 
 
 def _to_time(value: Any) -> datetime.time:
     value = _bare(value)
-    return value if isinstance(value, datetime.time) else datetime.time.fromisoformat(value)
+    return value if isinstance(value, datetime.time) else _spelled(value, parse_time, datetime.time.fromisoformat)
 
 
 def _to_datetime(value: Any) -> datetime.datetime:
@@ -238,8 +239,20 @@ def _to_datetime(value: Any) -> datetime.datetime:
         return value
     if isinstance(value, datetime.date):
         return datetime.datetime.combine(value, datetime.time())
-    # Before Python 3.11 fromisoformat knows no Z.
-    return datetime.datetime.fromisoformat(value[:-1] + "+00:00" if value[-1:] == "Z" else value)
+    found: datetime.datetime = _spelled(value, parse_zoned, parse_date_time, datetime.datetime.fromisoformat)
+    return found
+
+
+def _spelled(text: str, *parsers: Callable[[str], Any]) -> Any:
+    """What the first of these makes of a text: Java's forms, which have nanoseconds and regions, before Python's."""
+    for parse in parsers:
+        try:
+            found = parse(text)
+        except ValueError:
+            continue
+        if not isinstance(found, Typed):  # A year that Python has not.
+            return found
+    raise ValueError
 
 
 # java.time.Duration: P1DT2H3M4.5S, each number with a sign of its own.

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NewType, Optional, Union, get_origin
 import pytest
 
 from pychronix.errors import WireError
-from pychronix.wire import Typed, TypeLiteral
+from pychronix.wire import NanoTime, Typed, TypeLiteral
 from pychronix.wire.hints import convert
 
 
@@ -70,6 +70,10 @@ UTC = datetime.timezone.utc
         (0.1, Decimal, Decimal("0.1")),
         ("2024-03-05", datetime.date, datetime.date(2024, 3, 5)),
         ("01:02:03", datetime.time, datetime.time(1, 2, 3)),
+        ("01:02:03.123456789", datetime.time, NanoTime(1, 2, 3, 123456, nanosecond=789)),
+        ("2024-03-05T01:02:03.5", datetime.datetime, datetime.datetime(2024, 3, 5, 1, 2, 3, 500000)),
+        ("2024-03-05T01:02+01:00[Europe/Berlin]", datetime.datetime, datetime.datetime(2024, 3, 5, 0, 2, tzinfo=UTC)),
+        ("2024-03-05 01:02:03", datetime.datetime, datetime.datetime(2024, 3, 5, 1, 2, 3)),
         ("2024-03-05T01:02:03Z", datetime.datetime, datetime.datetime(2024, 3, 5, 1, 2, 3, tzinfo=UTC)),
         (datetime.date(2024, 3, 5), datetime.datetime, datetime.datetime(2024, 3, 5)),
         ("PT1H2.5S", datetime.timedelta, datetime.timedelta(hours=1, seconds=2.5)),
@@ -120,6 +124,7 @@ def test_null_stays_none(hint: Any) -> None:
         ([1, 2, 3], tuple[int, int]),
         ("BLUE", Color),
         ("soon", datetime.date),
+        ("+12024-03-05", datetime.date),
         ("P", datetime.timedelta),
         ("PT5", datetime.timedelta),
         ("c", Literal["a", "b"]),
