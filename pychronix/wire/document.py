@@ -13,7 +13,6 @@ bool of a text that says neither (Java: false whatever it says).
 from __future__ import annotations
 
 import datetime
-import decimal
 import enum
 import math
 import re
@@ -22,13 +21,10 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pychronix.errors import EncodingError, WireError
+from pychronix.wire.conversions import to_boolean, to_double, to_integer, to_text
 from pychronix.wire.decoding import Content, parse, to_value
 from pychronix.wire.text import as_payload
 from pychronix.wire.times import (
-    format_date,
-    format_date_time,
-    format_time,
-    format_zoned,
     parse_date,
     parse_date_time,
     parse_time,
@@ -38,6 +34,8 @@ from pychronix.wire.values import History, Typed, TypeLiteral, pairs_of
 from pychronix.wire.walking import walk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Buffer
 
 __all__ = ["Document", "ValueReader"]
@@ -284,6 +282,18 @@ class ValueReader:
             value = value.value
         return value
 
+    def _converted(self, convert: Callable[[Any], Any], value: Any, wanted: str) -> Any:
+        try:
+            return convert(value)
+        except ValueError:
+            raise self._error(wanted) from None
+
+    def _scalar(self, convert: Callable[[Any], Any], wanted: str, default: Any) -> Any:
+        value = self._plain()
+        if value is _MISSING and default is not _MISSING:
+            return default
+        return self._converted(convert, value, wanted)
+
     # Numbers.
 
     def _integer(self, wanted: str, least: int, most: int, default: Any) -> Any:
@@ -291,30 +301,10 @@ class ValueReader:
         if type(value) is not int:
             if value is _MISSING and default is not _MISSING:
                 return default
-            value = self._as_integer(value, wanted)
+            value = self._converted(to_integer, value, wanted)
         if not least <= value <= most:
             raise self._error(wanted, f"beyond {least}..{most}")
         return value
-
-    def _as_integer(self, value: Any, wanted: str) -> int:
-        if isinstance(value, int):  # bool
-            return int(value)
-        if isinstance(value, str):
-            text = value.strip()
-            if re.fullmatch(r"[+-]?\d{1,40}", text, re.ASCII):
-                return int(text)
-            value = self._as_float(value, wanted)
-            return _saturated(math.floor(value + 0.5)) if math.isfinite(value) else _long_of(value)  # Math.round
-        if isinstance(value, float):
-            return _long_of(value)
-        raise self._error(wanted)
-
-    def _as_float(self, value: str, wanted: str) -> float:
-        if not re.fullmatch(
-            r"[+-]?(?:NaN|Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)[fFdD]?", value.strip(), re.ASCII
-        ):
-            raise self._error(wanted)
-        return float(value.strip().rstrip("fFdD"))
 
     def int8(self, default: Any = _MISSING) -> int:
         """An integer within -128..127."""
@@ -353,16 +343,8 @@ class ValueReader:
 
     def float64(self, default: Any = _MISSING) -> float:
         """A float: of an integer the nearest, of a text the one that it spells."""
-        value = self._plain()
-        if isinstance(value, float):
-            return value
-        if value is _MISSING and default is not _MISSING:
-            return default  # type: ignore[no-any-return]
-        if isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if isinstance(value, str):
-            return self._as_float(value, "float64")
-        raise self._error("float64")
+        found: float = self._scalar(to_double, "float64", default)
+        return found
 
     def float32(self, default: Any = _MISSING) -> float:
         """A float rounded to 32 bits; beyond their range it is infinite."""
@@ -377,26 +359,15 @@ class ValueReader:
 
     def bool(self, default: Any = _MISSING) -> bool:
         """True or False; of a text what "true" and "false" say, in any case."""
-        value = self._plain()
-        if value is True or value is False:
-            return bool(value)
-        if value is _MISSING and default is not _MISSING:
-            return default  # type: ignore[no-any-return]
-        if isinstance(value, str) and value.lower() in ("true", "false"):
-            return value.lower() == "true"
-        raise self._error("bool")
+        found: bool = self._scalar(to_boolean, "bool", default)
+        return found
 
     def text(self, default: Any = _MISSING) -> str | None:
         """A text; a number, bool, time, UUID, enum or type as Java prints it; bytes as ISO-8859-1. None of null."""
-        value = self._plain()
-        if value is None or isinstance(value, str):
-            return value
-        if value is _MISSING and default is not _MISSING:
-            return default  # type: ignore[no-any-return]
-        text = _as_text(value)
-        if text is None:
-            raise self._error("text")
-        return text
+        if self._plain() is None:
+            return None
+        found: str = self._scalar(to_text, "text", default)
+        return found
 
     def bytes(self, default: Any = _MISSING) -> bytes | None:
         """Bytes, also those of a block that is no Wire (Opaque). None of null."""
@@ -492,48 +463,3 @@ class ValueReader:
             return {}
         found: dict[Any, Any] | None = self._of(dict, "map", None, default)
         return found
-
-
-def _saturated(number: int) -> int:
-    return min(max(number, -_MAX_I64 - 1), _MAX_I64)
-
-
-def _long_of(value: float) -> int:
-    """Java's ``(long) value``."""
-    if value != value:
-        return 0
-    if math.isinf(value):
-        return _MAX_I64 if value > 0 else -_MAX_I64 - 1
-    return _saturated(int(value))
-
-
-def _as_text(value: Any) -> str | None:
-    """What Java prints of a scalar; None where it is none."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return _double_text(value)
-    if isinstance(value, datetime.datetime):
-        return format_date_time(value) if value.tzinfo is None else format_zoned(value)
-    if isinstance(value, datetime.time):
-        return format_time(value)
-    if isinstance(value, datetime.date):
-        return format_date(value)
-    if isinstance(value, TypeLiteral):
-        return value.name
-    if isinstance(value, bytes):
-        return str(value, "latin-1")
-    return str(value) if isinstance(value, int | uuid.UUID) else None
-
-
-def _double_text(value: float) -> str:
-    """Java's Double.toString."""
-    if value != value or math.isinf(value):
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    if value == 0 or 1e-3 <= abs(value) < 1e7:
-        return repr(value)
-    # The shortest digits that give the number back are repr's, and so is the exponent: 1e-7 itself is a little less.
-    shortest = decimal.Decimal(repr(value))
-    digits = "".join(map(str, shortest.as_tuple().digits)).rstrip("0")
-    sign = "-" if value < 0 else ""
-    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{shortest.adjusted()}"

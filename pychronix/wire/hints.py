@@ -17,7 +17,6 @@ import datetime
 import enum
 import functools
 import inspect
-import math
 import re
 import reprlib
 import types
@@ -28,6 +27,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar, get_args, get_origin
 
 from pychronix.errors import WireError
+from pychronix.wire.conversions import to_boolean, to_double, to_integer, to_text
 from pychronix.wire.encoding import alias_of, type_hints
 from pychronix.wire.times import parse_date, parse_date_time, parse_time, parse_zoned
 from pychronix.wire.values import Opaque, Typed, TypeLiteral
@@ -37,7 +37,6 @@ __all__ = ["convert", "converter"]
 Converter = Callable[[Any], Any]
 
 T = TypeVar("T")
-_INT64_MAX, _INT64_MIN = (1 << 63) - 1, -(1 << 63)
 _JAVA_DEFAULTS: dict[Any, Any] = {int: 0, float: 0.0, bool: False}
 _AS_IT_IS: frozenset[Any] = frozenset((Any, object, inspect.Parameter.empty, Typed, TypeLiteral))
 _SEQUENCES: dict[Any, Callable[[Iterable[Any]], Any]] = {
@@ -148,51 +147,7 @@ def _bare(value: Any) -> Any:
     return value.value if type(value) is Typed else value
 
 
-# Scalars, as Java's ValueIn converts them.
-
-
-def _to_int(value: Any) -> int:
-    value = _bare(value)
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        # As a Java cast: cut towards zero, saturated, and no number is 0.
-        return 0 if math.isnan(value) else int(max(_INT64_MIN, min(_INT64_MAX, value)))
-    if isinstance(value, str):
-        text = value.replace("_", "")
-        return int(text, 16) if text[:3].lower().startswith(("0x", "-0x")) else int(text)
-    raise TypeError
-
-
-def _to_float(value: Any) -> float:
-    value = _bare(value)
-    if isinstance(value, int | float | str):
-        return float(value)
-    raise TypeError
-
-
-def _to_bool(value: Any) -> bool:
-    value = _bare(value)
-    if isinstance(value, bool | int):
-        return bool(value)
-    if isinstance(value, str):
-        return value.lower() in ("true", "yes", "t", "y")
-    raise TypeError
-
-
-def _to_str(value: Any) -> str:
-    value = _bare(value)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, TypeLiteral):
-        return value.name
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, int | float | uuid.UUID):
-        return str(value)
-    raise TypeError
+# Scalars beside those of ``conversions``.
 
 
 def _to_bytes(value: Any) -> bytes:
@@ -277,10 +232,10 @@ def _to_timedelta(value: Any) -> datetime.timedelta:
 
 
 _SIMPLE: dict[Any, Converter] = {
-    int: _to_int,
-    float: _to_float,
-    bool: _to_bool,
-    str: _to_str,
+    int: lambda value: to_integer(_bare(value)),
+    float: lambda value: to_double(_bare(value)),
+    bool: lambda value: to_boolean(_bare(value)),
+    str: lambda value: to_text(_bare(value)),
     bytes: _to_bytes,
     bytearray: lambda value: bytearray(_to_bytes(value)),
     Opaque: _to_bytes,

@@ -249,6 +249,8 @@ def printed(value: Any) -> str:
         (1e23, "1.0E23"),
         (1e7, "1.0E7"),
         (1.25e-9, "1.25E-9"),
+        (5e-324, "4.9E-324"),
+        (2e-323, "2.0E-323"),
     ],
 )
 def test_the_text_of_a_float_has_the_exponent_of_its_shortest_digits(number: float, text: str) -> None:
