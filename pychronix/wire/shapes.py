@@ -242,6 +242,8 @@ class Shapes:
             return Part("m", count, (kinds.translate(_ONLY[_INT]), cells.raw(slot)))
         if kinds.count(_TRUE) + kinds.count(_FALSE) == count:
             return Part("b", count, kinds.translate(_ONLY[_TRUE]))
+        if kinds.count(_TEXT) == count:
+            return Part("t", count, self._column(slot, documents))
         return self._part(leaf, documents)
 
     def _built(self, builder: _Builder, documents: Documents) -> list[Any]:

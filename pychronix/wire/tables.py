@@ -57,7 +57,7 @@ class Part(NamedTuple):
     """A piece of a column. ``kind`` says what data is:
 
     "i" int64, "f" float64, "b" bytes of 0 and 1 (bool), all as bytes in the machine's order; "m" a pair of bytes: for each
-    cell whether it is an integer, and the int64 or float64; "o" a list; "n" nothing: all missing.
+    cell whether it is an integer, and the int64 or float64; "t" a list of texts; "o" a list; "n" nothing: all missing.
     """
 
     kind: str
@@ -67,7 +67,7 @@ class Part(NamedTuple):
     def listed(self) -> list[Any]:
         """Its cells; None where one is missing."""
         kind, size, data = self
-        if kind == "o":
+        if kind == "o" or kind == "t":
             return data  # type: ignore[no-any-return]
         if kind == "i" or kind == "f":
             return memoryview(data).cast("q" if kind == "i" else "d").tolist()
@@ -168,6 +168,12 @@ def _array_of(parts: list[Part], numpy: Any) -> Any:
         return numpy.frombuffer(data, numpy.int64 if kinds == {"i"} else numpy.float64)
     if kinds == {"b"}:
         return numpy.frombuffer(bytearray().join(part.data for part in parts if part.size), numpy.bool_)
+    if kinds == {"t"}:
+        array, at = numpy.empty(sum(part.size for part in parts), object), 0
+        for part in parts:
+            array[at : at + part.size] = part.data
+            at += part.size
+        return array
     if kinds <= {"i", "f", "m", "n"} and kinds - {"n"}:
         floats = [_floats_of(part, numpy) for part in parts if part.size]
         if all(piece is not None for piece in floats):
